@@ -1,0 +1,418 @@
+"""`@sweeper.main`: a training function becomes a program.
+
+The only module that reads the command line and ends the process.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from . import job as jobs
+from . import nodes
+from .cli import Command, flags_help, parse_command
+from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
+from .errors import RecordError, SweeperError, UsageError
+from .grammar import Override
+from .groups import SearchPath, Source, Table, source
+from .plan import Plan, make_plan, shipped
+from .records import FunctionRef, Program
+
+UNSET = ""  # of version_base: none was given
+
+
+def main(
+    config_path: str | None = None,
+    config_name: str | None = None,
+    version_base: str | None = UNSET,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a program of a training function.
+
+    Args:
+        config_path: the folder with the configs, relative to the function's file; absolute, or
+            `pkg://package`.
+        config_name: the config to begin with, without `.yaml`.
+        version_base: as Hydra's; "1.1" composes and changes folders as Hydra 1.1 did.
+
+    The function gets the config, or keys of it by the names of its parameters. Called without
+    arguments it reads the command line; called with some it is the function itself.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def program(*args: Any, **kwargs: Any) -> Any:
+            if args or kwargs:
+                return function(*args, **kwargs)
+            if jobs.importing:
+                raise jobs.EndOfImport
+            return _Start(function, config_path, config_name, version_base).run()
+
+        program.__sweeper_main__ = (config_path, config_name, version_base)  # type: ignore[attr-defined]
+        return program
+
+    return decorate
+
+
+class _Start:
+    """One start of a program."""
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        config_path: str | None,
+        config_name: str | None,
+        version_base: str | None,
+    ) -> None:
+        self.function = function
+        self.config_path, self.config_name = config_path, config_name
+        self.version_base = version_base
+
+    def run(self) -> Any:
+        """Read the command line and do what it says."""
+        try:
+            _refuse_foreign_line()
+            joined = os.environ.get("SWEEPER_RUN_DIR")
+            if joined and os.environ.get("SWEEPER_RUN_MAIN") == main_of(self.function):
+                return _join(self.function, joined)
+            return self._obey(parse_command(sys.argv[1:]))
+        except SweeperError as error:
+            _refuse(error)
+        except BrokenPipeError:  # whoever read our output has seen enough
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  the process ends here
+            sys.exit(0)
+
+    def _obey(self, command: Command) -> Any:
+        if "--version" in command:
+            from . import __version__
+
+            print(f"sweeper {__version__}")  # noqa: T201
+            return None
+        if "--hydra-help" in command:
+            print(f"Flags\n{flags_help()}")  # noqa: T201
+            return None
+        search, name = self.search_path(command), self.primary(command)
+        if "--resume" in command:
+            return self._resume(command, search)
+        overrides = parse_all(command.overrides)
+        shows = command.values.keys() & {"--cfg", "--help", "--info", "--explain"}
+        if shows:
+            from .show import show_config
+
+            plan = make_plan(search, name, overrides, sweeping=command.multirun or "--help" in command)
+            show_config(command, plan, self.function)
+            return None
+        if not command.multirun:
+            refuse_sweeps(overrides)
+        plan = make_plan(search, name, overrides, sweeping=command.multirun)
+        if command.multirun or "--dry-run" in command:
+            return self._sweep(plan, command)
+        return self._single(plan, command)
+
+    # ---- where the configs are
+
+    def search_path(self, command: Command) -> SearchPath:
+        """Return the search path that the decorator and the flags name."""
+        more: list[Source] = []
+        if "--config-dir" in command:
+            folder = os.path.abspath(command.values["--config-dir"])
+            if not os.path.isdir(folder):
+                raise UsageError(f"--config-dir: there is no folder {folder}")
+            more.append(source(folder, "command-line"))
+        path = command.values.get("--config-path", self.config_path)
+        main = None if path is None else main_source(self._absolute(path))
+        found = search_path(main, *more, shipped())
+        found.legacy = is_legacy(self.version_base)
+        return found
+
+    def _absolute(self, path: str) -> str:
+        if path.endswith((".yaml", ".yml")) and "://" not in path:
+            folder, name = os.path.split(path)
+            raise UsageError(
+                f"config_path={path!r} is a file; it must be a folder",
+                hint=f"Write config_path={folder or '.'!r}, config_name={os.path.splitext(name)[0]!r}",
+            )
+        if "://" in path or os.path.isabs(path):
+            return path
+        file = self.function.__code__.co_filename if hasattr(self.function, "__code__") else ""
+        return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(file)), path))
+
+    def primary(self, command: Command) -> str | None:
+        """Return the name of the config to begin with."""
+        name = command.values.get("--config-name", self.config_name)
+        return name.removesuffix(".yaml") if name else None
+
+    # ---- a single run
+
+    def _single(self, plan: Plan, command: Command) -> Any:
+        from .single import run_single
+
+        for override in plan.overrides:
+            _resolve_typed(plan, override)
+        if _is_helper_rank():
+            return call_directly(self.function, nodes.build(plan.base.tree, struct=True))
+        program = program_of(self.function, command)
+        result = run_single(plan, program, chdir=self._chdir(plan))
+        if result.exception is not None:
+            raise result.exception
+        return result.value
+
+    def _chdir(self, plan: Plan) -> bool:
+        asked = plan.settings.job.chdir
+        if asked is not None:
+            return asked
+        hydra = plan.base.hydra
+        node = hydra.get("job")
+        if isinstance(node, Mapping) and isinstance(node.get("chdir"), bool):
+            return bool(node["chdir"])
+        return self.version_base in ("1.0", "1.1") or (self.version_base == UNSET and bool(hydra))
+
+    # ---- a sweep
+
+    def _sweep(self, plan: Plan, command: Command) -> Any:
+        from . import loop
+
+        for override in plan.overrides:
+            _resolve_typed(plan, override)
+        program = program_of(self.function, command)
+        if "--dry-run" in command:
+            loop.dry_run(plan, program, print)
+            return None
+        self._set_chdir(plan)
+        result = loop.run_sweep(plan, program)
+        return self._end(result)
+
+    def _set_chdir(self, plan: Plan) -> None:
+        from dataclasses import replace
+
+        settings = plan.settings
+        plan.settings = replace(settings, job=replace(settings.job, chdir=self._chdir(plan)))
+
+    def _end(self, result: Any) -> Any:
+        if result.interrupted:
+            sys.exit(130)
+        if result.failed:
+            print(f"error: {len(result.failed)} of {len(result.runs)} runs failed", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
+        return result
+
+    def _resume(self, command: Command, search: SearchPath) -> Any:
+        from . import loop
+
+        directory = command.values["--resume"]
+        record = loop.read_sweep(directory)
+        made = record["program"]
+        if made["main"] != main_of(self.function):
+            raise RecordError(
+                f"The sweep in {directory} was made by another program",
+                f"    {made['main']}",
+                f"Resume it with: {made['interpreter']} {made['main']} --resume {directory}",
+            )
+        later = parse_all(command.overrides)
+        for override in later:
+            if not override.name.startswith(("sweeper.", "sweeper/")):
+                raise UsageError(
+                    f"'{override.text}' would change a sweep that is resumed",
+                    hint="Only settings of sweeper can be given, such as --trials and --jobs.",
+                )
+            if override.name.startswith(("sweeper/search", "sweeper.space", "sweeper.search.seed")):
+                raise UsageError(f"'{override.text}' would change the search of a sweep that is resumed")
+        recorded = parse_command(made["flags"])
+        search, name = self.search_path(recorded), record["config_name"]
+        overrides = parse_all([*record["overrides"], *command.overrides])
+        plan = make_plan(search, name, overrides, sweeping=True)
+        for warning in loop.check_unchanged(plan, record):
+            print(warning, file=sys.stderr)  # noqa: T201
+        from dataclasses import replace
+
+        program = replace(
+            program_of(self.function, command), flags=tuple(made["flags"]), folder=made["folder"]
+        )
+        self._set_chdir(plan)
+        resumed = loop.find_resumed(directory, retry_failed="--retry-failed" in command)
+        return self._end(loop.run_sweep(plan, program, resumed=resumed))
+
+
+# ----------------------------------------------------------------------------- how we were started
+
+
+def main_of(function: Callable[..., Any]) -> str:
+    """Return the script or module that runs as `__main__`, if a worker can and should import it."""
+    module = sys.modules["__main__"]
+    spec = getattr(module, "__spec__", None)
+    file = getattr(module, "__file__", None)
+    own = function.__module__ in ("__main__", "__mp_main__")
+    if spec is not None and spec.name:
+        return f"-m {spec.name}" if own else ""
+    if file and (own or file.endswith(".py")):
+        return os.path.abspath(file)
+    return ""
+
+
+def ref_to(function: Callable[..., Any]) -> FunctionRef:
+    """Return how another process finds a function; without a module if it cannot by name."""
+    main, module, name = main_of(function), function.__module__, function.__qualname__
+    if module == "__main__":
+        module = "__mp_main__"
+        if not main:
+            return FunctionRef("", name)
+    return FunctionRef("" if "<" in name else module, name, main)
+
+
+def program_of(function: Callable[..., Any], command: Command | None = None) -> Program:
+    """Return how the program of a function was started."""
+    module = sys.modules["__main__"]
+    spec = getattr(module, "__spec__", None)
+    argv0 = sys.argv[0] if sys.argv else ""
+    if spec is not None and spec.name:
+        name = spec.name.removesuffix(".__main__")
+        words: tuple[str, ...] = ("python", "-m", name)
+        name = name.rpartition(".")[2]
+    else:
+        name = os.path.splitext(os.path.basename(argv0))[0] or "app"
+        words = ("python", argv0) if argv0.endswith(".py") else (os.path.basename(argv0) or "python",)
+    flags = command.kept() if command is not None else ()
+    return Program(
+        function, ref_to(function), name, words, flags, tuple(sys.argv), tuple(sys.path), os.getcwd()
+    )
+
+
+def _refuse_foreign_line() -> None:
+    """Refuse to read a command line that is pytest's or a notebook's."""
+    module = sys.modules["__main__"]
+    spec = getattr(module, "__spec__", None)
+    script = os.path.basename(sys.argv[0]) if sys.argv else ""
+    foreign = ""
+    if script in ("pytest", "py.test") or (spec is not None and spec.name.split(".")[0] == "pytest"):
+        foreign = "pytest"
+    elif "ipykernel" in sys.modules and not getattr(module, "__file__", None):
+        foreign = "a notebook"
+    if foreign:
+        raise UsageError(
+            f"The command line here is not the program's own, but {foreign}'s",
+            hint="Call sweeper.sweep(train, overrides=[…]), or train(cfg) with a config.",
+        )
+
+
+def _is_helper_rank() -> bool:
+    """Whether torchrun started this process as any but the first."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+
+
+def _join(function: Callable[..., Any], directory: str) -> Any:
+    """Run inside of a run that another process owns, with its frozen config."""
+    from . import yamls
+
+    config = yamls.read(os.path.join(directory, ".sweeper", "config.yaml")) or {}
+    return call_directly(function, nodes.build(config, struct=True))
+
+
+def call_directly(function: Callable[..., Any], config: DictConfig) -> Any:
+    """Call a training function with a config, and leave no record."""
+    from . import resolve
+
+    resolve.register()
+    args, kwargs = jobs.bind(function, config)
+    return function(*args, **kwargs)
+
+
+def _resolve_typed(plan: Plan, override: Override) -> None:
+    """Refuse an interpolation typed on the command line that cannot be resolved."""
+    from . import resolve
+
+    value = override.value
+    if override.sweeps or not isinstance(value, (str, list, dict)) or "${" not in override.text:
+        return
+    if override.name.startswith(("sweeper", "hydra")):
+        return
+    config = nodes.build(plan.base.tree)
+    try:
+        resolve.register()
+        with resolve.facts(_preview(plan)):
+            found = OmegaConf.select(config, override.key)
+            if OmegaConf.is_config(found):
+                OmegaConf.to_container(found, resolve=True)
+    except Exception as error:  # noqa: BLE001  resolvers are anybody's code
+        raise UsageError(
+            f"Cannot resolve '{override.text}': {str(error).splitlines()[0]}",
+            hint="Quote a text that is no interpolation with a backslash: \\${…}",
+        ) from None
+
+
+def _preview(plan: Plan) -> dict[str, Any]:
+    """Return facts of a run that does not exist yet, so that its interpolations can be tried."""
+    sweeper = {"run": {"dir": "", "number": 0, "id": "", "seed": 0}, "sweep": {"dir": ""}}
+    hydra = {"job": {"name": "", "num": 0, "id": ""}, "runtime": {"output_dir": "", "cwd": ""}}
+    return {"sweeper": {**sweeper, "job": {"name": ""}}, "hydra": {**plan.base.hydra, **hydra}}
+
+
+def _refuse(error: SweeperError) -> None:
+    text = str(error).replace("\n", "\n  ")
+    print(f"error: {text}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
+
+
+# --------------------------------------------------------------------------------------- in Python
+
+
+def sweep(
+    function: Callable[..., Any],
+    *,
+    config: str | Mapping[str, Any] | DictConfig | None = None,
+    overrides: Sequence[str] = (),
+    search: str = "grid",
+    trials: int | None = None,
+    jobs: int = 1,
+    maximize: bool = False,
+    quiet: bool = False,
+) -> Any:
+    """Run a sweep of a training function and return its `SweepResult`; never exits.
+
+    Args:
+        function: the training function, decorated or not.
+        config: a config file's path, or a config; by default what the decorator names.
+        overrides: as on the command line, ranges included.
+        search: an option of `sweeper/search`.
+        trials: runs in all.
+        jobs: runs at the same time.
+        maximize: whether the highest score is best.
+        quiet: whether nothing is printed.
+
+    Raises:
+        SweeperError: for a mistake in the config, the overrides or the space.
+    """
+    from . import job, report  # noqa: F401
+    from .loop import run_sweep
+
+    if job.importing:
+        raise job.EndOfImport
+    own = getattr(function, "__sweeper_main__", None)
+    inner = getattr(function, "__wrapped__", function)
+    start = _Start(inner, *(own or (None, None, UNSET)))
+    path, name = start.search_path(Command()), start.primary(Command())
+    if isinstance(config, str):
+        folder, file = os.path.split(os.path.abspath(config))
+        path, name = search_path(main_source(folder), shipped()), file.removesuffix(".yaml")
+    elif config is not None:
+        tree = OmegaConf.to_container(config) if isinstance(config, DictConfig) else dict(config)
+        path, name = search_path(Table({"config": tree}, "config"), shipped()), "config"
+    texts = [f"sweeper/search={search}", f"sweeper.launcher.jobs={jobs}"]
+    if trials is not None:
+        texts.append(f"sweeper.search.trials={trials}")
+    if maximize:
+        texts.append("sweeper.objective.direction=maximize")
+    plan = make_plan(path, name, parse_all([*texts, *overrides]), sweeping=True)
+    with ExitStack() as stack:
+        stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
+        return run_sweep(plan, program_of(inner), stream=stream)
+
+
+def now() -> float:
+    """Return the time, in seconds since 1970."""
+    return time.time()

@@ -1,0 +1,444 @@
+"""One config from many files: a primary config, group choices and overrides become one tree.
+
+`compose_tree` is the whole of it, on plain data: the defaults list, the files merged in its order,
+the overrides applied, what is sweeper's own taken out. `compose` and `initialize*` are Hydra's words
+for it. There is no global state but the stack of `initialize*`, which each thread has for itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig
+
+from . import nodes, trees
+from .defaults import DefaultsList, Entry, expand
+from .errors import ConfigError, OverrideError, SweeperError, UsageError, nearest
+from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
+from .groups import Folder, SearchPath, Source, Table, content_at, source
+from .hydra import CONFIGS as HYDRA_CONFIGS
+from .hydra import Plugins
+
+SPACE = "_space_"
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What a composition gives."""
+
+    tree: dict[Any, Any]  # the config, as plain data
+    choices: dict[str, str | None]  # the options chosen, by override key
+    entries: list[Entry]  # the files merged, in order
+    settings: dict[str, Any] = field(default_factory=dict)  # the node `sweeper`
+    hydra: dict[str, Any] = field(default_factory=dict)  # the node `hydra`
+    space: dict[str, Any] = field(default_factory=dict)  # what `_space_` nodes declare, by key
+
+    def config(self) -> DictConfig:
+        """Return the config as the training function gets it, closed against new keys."""
+        return nodes.build(self.tree, struct=True)
+
+
+class KeyAbsentError(ConfigError):
+    """An override of a key that the config does not have."""
+
+    def __init__(self, what: str, where: str = "", hint: str = "", override: Override | None = None) -> None:
+        super().__init__(what, where, hint)
+        self.override = override
+
+
+def compose_tree(
+    search: SearchPath,
+    primary: str | None,
+    overrides: Sequence[Override],
+    *,
+    roots: Sequence[str] = ("hydra/config",),
+    skip_missing: bool = False,
+) -> Composed:
+    """Return the config of a primary config and overrides, as plain data.
+
+    Overrides that sweep are left out. `roots` are the configs of the nodes that are not the user's;
+    `sweeper/config` among them makes `sweeper` a reserved key.
+
+    Raises:
+        ConfigError: if the config cannot be composed.
+    """
+    search = _with_searchpath(search, primary, overrides)
+    asked = any(o.key.startswith("hydra.") or o.key == "hydra" for o in overrides)
+    listed = expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
+    try:
+        tree = _merge(listed, with_hydra=asked)
+        for override in listed.overrides:
+            _apply(tree, override)
+    except trees.Unresolved:
+        tree = _compose_with_omegaconf(listed)
+    spaces: dict[str, Any] = {}
+    declared = any(entry.config.declares_space for entry in listed.entries)
+    if declared or any(SPACE in override.key for override in listed.overrides):
+        _lift_spaces(tree, "", spaces)
+    reserved = "sweeper/config" in roots
+    settings = tree.pop("sweeper", None) or {} if reserved else {}
+    hydra = tree.pop("hydra", None) or {}
+    return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces)
+
+
+def _with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
+    """Return the search path with what the primary config or the command line adds to it."""
+    provider, found = "hydra.searchpath", None
+    for override in overrides:
+        if override.key == "hydra.searchpath" and override.sign != "~":
+            found = override.value
+            break
+    else:
+        if primary is not None:
+            found = content_at(search.read(primary), "hydra.searchpath")
+    if found is None:
+        return search
+    if not isinstance(found, list) or not all(isinstance(path, str) for path in found):
+        raise ConfigError(f"hydra.searchpath must be a list of texts, not {found!r}")
+    return search.extended(found, provider)
+
+
+def _merge(listed: DefaultsList, *, with_hydra: bool) -> dict[Any, Any]:
+    tree: dict[Any, Any] = {}
+    for entry in listed.entries:
+        config = entry.config
+        if config.shipped and entry.path.startswith("hydra/") and not with_hydra:
+            continue  # nobody asks for these; they are looked up where a program needs them
+        _check_searchpath(entry)
+        content = trees.nest(entry.package, config.content)
+        if not isinstance(content, dict):
+            raise ConfigError("A list cannot be the whole config", config.where, "Give it a # @package NAME")
+        try:
+            trees.merge(tree, content)
+        except trees.Mismatch as error:
+            raise ConfigError(f"Cannot merge the file: {error}", config.where) from None
+    return tree
+
+
+def _check_searchpath(entry: Entry) -> None:
+    if entry.primary or entry.path == "hydra/config" or not isinstance(entry.config.content, dict):
+        return
+    parts = entry.package.split(".") if entry.package else []
+    key = {(): "hydra.searchpath", ("hydra",): "searchpath"}.get(tuple(parts))
+    if key and content_at(entry.config, key) is not None:
+        raise ConfigError(
+            "hydra.searchpath can only be set in the primary config or on the command line",
+            entry.config.where,
+        )
+
+
+def _apply(tree: dict[Any, Any], override: Override) -> None:
+    key, value = override.key, override.value
+    if override.package is not None:
+        raise ConfigError(
+            f"'{override.text}' chooses an option, but there is no group '{key}'",
+            hint="A value is set without '@'.",
+        )
+    try:
+        _refuse_nested_sweeps(override)
+        if isinstance(value, Extend):
+            there = trees.get(tree, key)
+            if there is not None and not isinstance(there, list):
+                raise trees.Mismatch(f"'{key}' is no list to extend")
+            value = [*(there or []), *value.values]
+        if override.sign == "~":
+            _delete(tree, override)
+        elif override.sign == "+":
+            if trees.get(tree, key) is not None and not isinstance(value, (dict, list)):
+                raise ConfigError(
+                    f"'{override.text}' adds a key that is there already",
+                    hint=f"To change it write {override.text[1:]}, to add or change it +{override.text}",
+                )
+            trees.put(tree, key, value, add=True)
+        else:
+            trees.put(tree, key, value, add=override.sign == "++")
+    except trees.Absent as error:
+        raise _absent(override, error) from None
+    except trees.Mismatch as error:
+        raise ConfigError(f"Cannot apply '{override.text}': {error}") from None
+
+
+def _absent(override: Override, error: trees.Absent) -> KeyAbsentError:
+    parent, _, name = error.path.rpartition(".")
+    close = nearest(name, error.known)
+    if not close and error.known:
+        listed = ", ".join(sorted(error.known)[:12]) + (", …" if len(error.known) > 12 else "")
+        close = f"{f'{parent!r} has' if parent else 'The config has'} {listed}."
+    return KeyAbsentError(
+        f"Cannot override '{override.key}': the config has no key '{error.path}'",
+        f"    {override.text}",
+        f"{close}\nTo add the key write +{override.text}".strip(),
+        override,
+    )
+
+
+def _refuse_nested_sweeps(override: Override) -> None:
+    if isinstance(override.value, (dict, list)):
+        stack: list[Any] = [override.value]
+        while stack:
+            value = stack.pop()
+            if isinstance(value, (Sweep, Extend)):
+                raise ConfigError(
+                    f"'{override.text}' has a sweep inside of a list or a dict",
+                    hint="Sweep over whole values: choice([a, 1], [b, 2])",
+                )
+            stack += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _delete(tree: dict[Any, Any], override: Override) -> None:
+    key, value = override.key, override.value
+    there = trees.get(tree, key)
+    if there is None:
+        parent, _, name = key.rpartition(".")
+        around = trees.get(tree, parent) if parent else tree
+        known = [str(k) for k in around] if isinstance(around, dict) else []
+        if name not in known:
+            raise ConfigError(f"Cannot delete '{key}': the config has no such key", hint=nearest(name, known))
+    if value is not NOTHING and value is not None and value != there:
+        raise ConfigError(f"Cannot delete '{key}': its value is {show(there)}, not {show(value)}")
+    trees.delete(tree, key)
+
+
+def _lift_spaces(tree: dict[Any, Any], path: str, found: dict[str, Any]) -> None:
+    """Take the `_space_` nodes out of a tree, their keys made absolute."""
+    if SPACE in tree:
+        declared = tree.pop(SPACE)
+        if declared is not None:
+            if not isinstance(declared, dict):
+                raise ConfigError(
+                    f"'{path}{SPACE}' must map keys to ranges, not be {declared!r}",
+                    hint="Write, for example, _space_: {depth: 'range(2, 9)'}",
+                )
+            for key, value in _flat(declared, ""):
+                if value is not None:
+                    found[key[1:] if key.startswith("/") else f"{path}{key}"] = value
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            _lift_spaces(value, f"{path}{key}.", found)
+
+
+def _flat(tree: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value
+
+
+flatten = _flat
+
+
+# ---------------------------------------------------------------------------------- with OmegaConf
+
+
+def _compose_with_omegaconf(listed: DefaultsList) -> dict[Any, Any]:
+    """Merge and override with OmegaConf itself: for trees whose merges follow interpolations."""
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    config = OmegaConf.create()
+    place = ""
+    try:
+        for entry in listed.entries:
+            place = entry.config.where
+            config.merge_with(nodes.build(trees.nest(entry.package, entry.config.content)))
+        OmegaConf.set_struct(config, True)
+        for override in listed.overrides:
+            place = override.text
+            _apply_with_omegaconf(config, override)
+    except (OmegaConfBaseException, TypeError, IndexError) as error:
+        raise ConfigError(f"Cannot compose: {str(error).splitlines()[0]}", place) from None
+    found = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(found, dict)  # noqa: S101  it was created as one
+    return found
+
+
+def _apply_with_omegaconf(config: Any, override: Override) -> None:
+    from omegaconf import OmegaConf, open_dict
+
+    key, value = override.key, override.value
+    _refuse_nested_sweeps(override)
+    if override.package is not None:
+        raise ConfigError(f"'{override.text}' chooses an option, but there is no group '{key}'")
+    there = None
+    if override.sign in ("+", "~") or isinstance(value, Extend):
+        there = OmegaConf.select(config, key, throw_on_missing=False)
+    if isinstance(value, Extend):
+        value = [*(there or []), *value.values]
+    if override.sign == "~":
+        if there is None:
+            raise ConfigError(f"Cannot delete '{key}': the config has no such key")
+        if value is not NOTHING and value is not None and value != there:
+            raise ConfigError(f"Cannot delete '{key}': its value is {show(there)}, not {show(value)}")
+        parent, _, name = key.rpartition(".")
+        with open_dict(config):
+            node = OmegaConf.select(config, parent) if parent else config
+            del node[name]
+    elif override.sign == "+" and there is not None and not isinstance(value, (dict, list)):
+        raise ConfigError(f"'{override.text}' adds a key that is there already")
+    else:
+        OmegaConf.update(config, key, value, merge=True, force_add=override.sign in ("+", "++"))
+
+
+# ------------------------------------------------------------------------------------- for people
+
+_hydra = Table(HYDRA_CONFIGS, "hydra")
+_plugins = Plugins()
+
+
+def search_path(main: Source | None, *more: Source) -> SearchPath:
+    """Return the search path with a program's own source, as Hydra orders it."""
+    return SearchPath([_hydra, *([main] if main else []), *more, _plugins])
+
+
+def parse_all(texts: Iterable[str]) -> list[Override]:
+    """Return the overrides that the texts write."""
+    found = []
+    for text in texts:
+        if not isinstance(text, str):
+            raise OverrideError(f"An override must be a text, not {text!r}")
+        found.append(parse(text))
+    return found
+
+
+def refuse_sweeps(overrides: Iterable[Override]) -> None:
+    """Refuse overrides that stand for several values, where only one will do."""
+    for override in overrides:
+        if not override.sweeps:
+            continue
+        if isinstance(override.value, Choice) and override.value.simple:
+            raise OverrideError(
+                f"'{override.text}' has several values, but this is a single run",
+                hint=f"To sweep over them add -m; a list is {override.sign}{override.name}="
+                f"{show(list(override.value.values))}, a text is quoted.",
+            )
+        raise OverrideError(
+            f"'{override.text}' stands for several values, but this is a single run",
+            hint="To sweep over them add -m.",
+        )
+
+
+_initialized: ContextVar[tuple[SearchPath, ...]] = ContextVar("sweeper_initialized", default=())
+
+
+class _Initialized:
+    """What `initialize*` returns: in force from the call on, or for a `with` block."""
+
+    def __init__(self, search: SearchPath) -> None:
+        self._before = _initialized.get()
+        _initialized.set((*self._before, search))
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        _initialized.set(self._before)
+
+
+def initialize(
+    config_path: str | None = None,
+    job_name: str | None = None,
+    caller_stack_depth: int = 1,
+    version_base: str | None = "",
+) -> _Initialized:
+    """Make `compose` read from a folder, given relative to the file of the caller.
+
+    Raises:
+        UsageError: if the path is absolute.
+        MissingConfigError: if the folder does not exist.
+    """
+    if config_path is not None and os.path.isabs(config_path):
+        raise UsageError(
+            f"initialize() takes a path relative to the calling file, not {config_path!r}",
+            hint="Use initialize_config_dir() for an absolute path.",
+        )
+    caller = sys._getframe(caller_stack_depth).f_globals.get("__file__")  # noqa: SLF001
+    base = os.path.dirname(os.path.abspath(caller)) if caller else os.getcwd()
+    path = os.path.join(base, config_path) if config_path else None
+    return _Initialized(_main_search_path(path, version_base))
+
+
+def initialize_config_dir(
+    config_dir: str, job_name: str = "app", version_base: str | None = ""
+) -> _Initialized:
+    """Make `compose` read from a folder, given by its absolute path."""
+    if not os.path.isabs(config_dir):
+        raise UsageError(
+            f"initialize_config_dir() takes an absolute path, not {config_dir!r}",
+            hint="Use initialize() for a path relative to the calling file.",
+        )
+    return _Initialized(_main_search_path(config_dir, version_base))
+
+
+def initialize_config_module(
+    config_module: str, job_name: str = "app", version_base: str | None = ""
+) -> _Initialized:
+    """Make `compose` read from a package, given by its dotted name."""
+    return _Initialized(_main_search_path(f"pkg://{config_module}", version_base))
+
+
+def _main_search_path(path: str | None, version_base: str | None) -> SearchPath:
+    found = search_path(None if path is None else main_source(path))
+    found.legacy = is_legacy(version_base)
+    return found
+
+
+def is_legacy(version_base: str | None) -> bool:
+    """Whether to compose as Hydra 1.1 did, which it still does where no version is asked for."""
+    return version_base in ("", "1.0", "1.1")
+
+
+def main_source(path: str) -> Source:
+    """Return a program's own source, which must exist."""
+    found = Folder(os.path.normpath(path), "main") if "://" not in path else source(path, "main")
+    if not found.available():
+        shown = found.path if isinstance(found, Folder) else path
+        raise ConfigError(
+            f"There is no config folder {shown!r}",
+            hint="Give it as config_path of the decorator, or with --config-path.",
+        )
+    return found
+
+
+def compose(
+    config_name: str | None = None,
+    overrides: Sequence[str] = (),
+    return_hydra_config: bool = False,  # noqa: FBT001, FBT002  Hydra's signature
+) -> DictConfig:
+    """Return the config that a config's name and overrides compose to.
+
+    Reads from where the innermost `initialize*` says. The result is closed against new keys.
+
+    Raises:
+        SweeperError: if it cannot be composed.
+    """
+    stack = _initialized.get()
+    if not stack:
+        raise UsageError(
+            "compose() does not know where the configs are",
+            hint="Call it within initialize(), initialize_config_dir() or initialize_config_module().",
+        )
+    search = SearchPath(stack[-1].sources, stack[-1].legacy)
+    parsed = parse_all(overrides)
+    refuse_sweeps(parsed)
+    composed = compose_tree(search, config_name, parsed)
+    if return_hydra_config:
+        composed.tree["hydra"] = composed.hydra
+    return composed.config()
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Say where, for a mistake that does not say so itself."""
+    try:
+        yield
+    except SweeperError as error:
+        if not error.where:
+            error.where = where
+        raise

@@ -1,0 +1,112 @@
+"""Launchers: where runs are made, and how many at a time. One engine a file.
+
+A launcher has a number of slots and opens an executor in the manner of `concurrent.futures`; at most
+`slots` jobs are submitted to it at once. Whatever ends a run's process ends its future alone, with a
+`RunDiedError` that says how.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from importlib import import_module
+from typing import Any, Protocol
+
+from ..errors import SettingsError, nearest
+from ..records import Job, Outcome, Program
+from ..settings import LauncherSettings
+
+
+class RunDiedError(Exception):
+    """A run's process ended without an outcome; the message says how."""
+
+
+class Executor(Protocol):
+    """What a launcher opens."""
+
+    def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
+        """Start a job; its future fails with a `RunDiedError` if its process dies."""
+        ...
+
+    def stop(self, grace: float) -> None:
+        """Ask all jobs to end, and end them after `grace` seconds."""
+        ...
+
+    def shutdown(self) -> None:
+        """Let everything go that was opened."""
+        ...
+
+
+class Launcher(Protocol):
+    """Where runs are made."""
+
+    slots: int
+
+    def open(self, program: Program) -> Executor:
+        """Return an executor that makes runs of a program."""
+        ...
+
+
+# Every launcher that ships, by the name of its option: module and class.
+LAUNCHERS: dict[str, tuple[str, str]] = {
+    "local": ("local", "Local"),
+    "joblib": ("joblib", "Joblib"),
+    "inline": ("inline", "Inline"),
+}
+
+
+def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
+    """Return the launcher that the settings name.
+
+    Raises:
+        SettingsError: if there is none of that name.
+    """
+    name = settings.name
+    if name == "local" and not (program.ref.module and hasattr(os, "fork")):
+        name = "joblib"  # what lives in a notebook, or where nothing forks, travels by pickle
+    if name not in LAUNCHERS:
+        raise SettingsError(
+            f"There is no launcher {name!r}", hint=nearest(name, LAUNCHERS) or f"There are {', '.join(LAUNCHERS)}."
+        )
+    module, kind = LAUNCHERS[name]
+    return getattr(import_module(f".{module}", __name__), kind)(settings)  # type: ignore[no-any-return]
+
+
+def thread_limits(settings: LauncherSettings) -> dict[str, str]:
+    """Return the environment that keeps the runs' BLAS and OpenMP threads from crowding the cores."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:
+        cores = os.cpu_count() or 1
+    threads = settings.threads or max(1, cores // settings.jobs)
+    return {name: str(threads) for name in THREADS if name not in os.environ}
+
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+def death(code: int, environment: Mapping[str, str] | None = None) -> str:
+    """Return words for the exit code of a process that left no outcome; negative codes are signals.
+
+    >>> death(3)
+    'the process ended with exit code 3'
+    """
+    import signal
+
+    if code >= 0:
+        return f"the process ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    guess = {"SIGKILL": " (out of memory?)", "SIGSEGV": " (a crash in C code)"}.get(name, "")
+    return f"the process was killed by {name}{guess}"

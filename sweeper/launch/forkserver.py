@@ -1,0 +1,329 @@
+"""The fork server: a process that has imported the user's script, and forks a child a run.
+
+    launching process  ── start, signal ──>  fork server  ── fork ──>  child: setsid, run, leave
+                       <── ready, ended ──               <── result ──
+
+It imports only, and never runs the function; so a child has everything loaded and nothing done. A
+child is a session of its own: what it starts ends with it. When the launching process goes away,
+for whatever reason, its socket closes, and the server ends every child and itself. Where a script
+must not be forked, each run is started as a process of its own instead, supervised all the same.
+
+Messages are length-prefixed pickles over a Unix socket. Speaks to nobody else.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+_HEAD = struct.Struct("!I")
+_KILL_AFTER = 2.0  # seconds between the polite signal and the last one, for a run out of time
+
+
+def send(channel: socket.socket, message: Any) -> None:
+    """Send one message."""
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    channel.sendall(_HEAD.pack(len(data)) + data)
+
+
+def receive(channel: socket.socket) -> Any:
+    """Return one message, or None when the other side is gone."""
+    head = _read(channel, _HEAD.size)
+    data = head and _read(channel, _HEAD.unpack(head)[0])
+    return pickle.loads(data) if data else None  # noqa: S301  from our own other half
+
+
+def _read(channel: socket.socket, size: int) -> bytes:
+    pieces = []
+    while size:
+        try:
+            piece = channel.recv(min(size, 1 << 20))
+        except (ConnectionError, OSError):
+            return b""
+        if not piece:
+            return b""
+        pieces.append(piece)
+        size -= len(piece)
+    return b"".join(pieces)
+
+
+@dataclass(slots=True)
+class _Child:
+    """A run's process, as the server sees it."""
+
+    key: int
+    pid: int
+    pipe: int
+    result: bytearray
+    deadline: float | None = None
+    timed_out: bool = False
+    status: int | None = None
+
+
+class Server:
+    """The loop of the fork server."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.channel = channel
+        self.children: dict[int, _Child] = {}  # by pid
+        self.selector = selectors.DefaultSelector()
+        self.spawns = False
+
+    def prepare(self, request: dict[str, Any]) -> None:
+        """Import what runs need, and tell what came of it."""
+        sys.path[:] = request["path"]
+        sys.argv = list(request["argv"])
+        os.chdir(request["folder"])
+        start, reason, error = request["start"], "", ""
+        try:
+            if start == "spawn":
+                reason = "asked for"
+            else:
+                _preload(request)
+                reason = _unforkable(one_thread=os.environ.get("OMP_NUM_THREADS") == "1")
+        except BaseException:  # noqa: BLE001  whatever the user's script does
+            error = traceback.format_exc()
+        self.spawns = bool(reason) and start != "fork"
+        send(self.channel, ("ready", reason if self.spawns else "", error))
+        gc.collect()
+        gc.freeze()  # the collector would touch, and so copy, what the children share
+
+    def serve(self) -> None:
+        """Do what is asked until the other side is gone."""
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.selector.register(self.channel, selectors.EVENT_READ, "channel")
+        self.selector.register(wake_read, selectors.EVENT_READ, "wake")
+        while True:
+            for found, _ in self.selector.select(self._patience()):
+                if found.data == "channel":
+                    message = receive(self.channel)
+                    if message is None:
+                        self._end_all()
+                        return
+                    self._obey(message, (wake_read, wake_write))
+                elif found.data == "wake":
+                    with suppress(BlockingIOError):
+                        os.read(wake_read, 4096)
+                else:
+                    self._read_result(found.data)
+            self._reap()
+            self._end_late()
+
+    def _patience(self) -> float | None:
+        deadlines = [c.deadline for c in self.children.values() if c.deadline is not None]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+
+    def _obey(self, message: tuple[Any, ...], fds: tuple[int, int]) -> None:
+        verb, *rest = message
+        if verb == "start":
+            key, task, timeout = rest
+            self._start(key, task, timeout, fds)
+        elif verb == "signal":
+            for child in self.children.values():
+                _signal_group(child.pid, rest[0])
+
+    def _start(self, key: int, task: bytes, timeout: float | None, fds: tuple[int, int]) -> None:
+        read, write = os.pipe()
+        if self.spawns:
+            pid = _spawn(task)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                os.close(read)
+                self._become_child(task, write, fds)
+        os.close(write)
+        os.set_blocking(read, False)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        child = _Child(key, pid, read, bytearray(), deadline)
+        self.children[pid] = child
+        self.selector.register(read, selectors.EVENT_READ, child)
+
+    def _become_child(self, task: bytes, write: int, fds: tuple[int, int]) -> None:
+        code = 1
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _die_with_parent()
+            self.selector.close()
+            for fd in (self.channel.detach(), *fds, *(c.pipe for c in self.children.values())):
+                os.close(fd)
+            self.children.clear()
+            gc.unfreeze()
+            run, job = pickle.loads(task)  # noqa: S301  from our own other half
+            os.makedirs(job.records, exist_ok=True)
+            log = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            os.close(log)
+            data = pickle.dumps(run(job))
+            while data:
+                data = data[os.write(write, data) :]
+            os.close(write)
+            code = 0
+        except BaseException:  # noqa: BLE001  nothing may go up into the server's loop
+            traceback.print_exc()
+        finally:
+            try:
+                from ..job import leave
+
+                leave(code)
+            finally:
+                os._exit(code)
+
+    def _read_result(self, child: _Child) -> None:
+        try:
+            piece = os.read(child.pipe, 1 << 20)
+        except BlockingIOError:
+            return
+        if piece:
+            child.result += piece
+        else:
+            self.selector.unregister(child.pipe)
+
+    def _reap(self) -> None:
+        for pid, child in list(self.children.items()):
+            try:
+                ended, status = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended, status = pid, 0
+            if not ended:
+                continue
+            while True:  # what is still in the pipe
+                try:
+                    piece = os.read(child.pipe, 1 << 20)
+                except BlockingIOError:
+                    break
+                if not piece:
+                    break
+                child.result += piece
+            with suppress(KeyError, ValueError):
+                self.selector.unregister(child.pipe)
+            os.close(child.pipe)
+            _signal_group(pid, signal.SIGKILL)  # what it started and left behind
+            del self.children[pid]
+            code = os.waitstatus_to_exitcode(status)
+            send(self.channel, ("ended", child.key, code, bytes(child.result), child.timed_out))
+
+    def _end_late(self) -> None:
+        now = time.monotonic()
+        for child in self.children.values():
+            if child.deadline is None or now < child.deadline:
+                continue
+            _signal_group(child.pid, signal.SIGKILL if child.timed_out else signal.SIGTERM)
+            child.timed_out, child.deadline = True, now + _KILL_AFTER
+
+    def _end_all(self) -> None:
+        for pid in self.children:
+            _signal_group(pid, signal.SIGKILL)
+        for pid in self.children:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _signal_group(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to end this process if the server dies; its own end is the server's business."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _preload(request: dict[str, Any]) -> None:
+    from importlib import import_module
+
+    from .. import job
+
+    preload = request["preload"]
+    if preload == "auto":
+        job.find_function(request["function"])
+    else:
+        for name in [preload] if isinstance(preload, str) else preload or ():
+            import_module(name)
+    import ctypes  # noqa: F401  for _die_with_parent, in each child
+
+
+def _unforkable(*, one_thread: bool) -> str:
+    """Return why this process must not fork, or nothing."""
+    import threading
+
+    others = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
+    if others:
+        return f"importing the script starts threads ({', '.join(others)})"
+    if one_thread and sys.platform.startswith("linux"):
+        count = len(os.listdir("/proc/self/task"))
+        if count > 1:
+            return f"importing the script starts {count - 1} threads in C code"
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and getattr(torch, "cuda", None) is not None and torch.cuda.is_initialized():
+        return "importing the script initialises CUDA"
+    return ""
+
+
+def _spawn(task: bytes) -> int:
+    """Start a run as a process that imports everything itself; return its pid."""
+    import subprocess
+
+    from ..job import write_job
+
+    _, job = pickle.loads(task)  # noqa: S301  from our own other half
+    write_job(job)
+    with open(job.log, "ab") as log:
+        process = subprocess.Popen(  # noqa: S603  our own interpreter
+            [sys.executable, "-m", "sweeper.job", job.directory],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        )
+    process.returncode = 0  # the server reaps its children itself
+    return process.pid
+
+
+def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> None:
+    """Serve over the socket whose number is given."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launching process's to handle
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    channel = socket.socket(fileno=int(arguments[0]))
+    server = Server(channel)
+    request = receive(channel)
+    if request is not None:
+        server.prepare(request)
+        with suppress(BrokenPipeError, ConnectionError):
+            server.serve()
+        server._end_all()  # noqa: SLF001
+    exit_with(0)
+
+
+if __name__ == "__main__":
+    from sweeper.launch import forkserver
+
+    forkserver.main(sys.argv[1:])

@@ -1,0 +1,51 @@
+"""Runs in the launching process, one after the other: for a debugger.
+
+Nothing isolates them: state, folder and environment leak as they would in a loop, but for what
+`job.surroundings` puts back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+from ..job import call, teed
+from ..records import Job, Outcome, Program
+from ..settings import LauncherSettings
+
+
+class Inline:
+    """See the module."""
+
+    slots = 1
+
+    def __init__(self, settings: LauncherSettings) -> None:
+        pass
+
+    def open(self, program: Program) -> _InlineExecutor:
+        """Return an executor that runs what it is given before it returns."""
+        return _InlineExecutor(program)
+
+
+class _InlineExecutor:
+    def __init__(self, program: Program) -> None:
+        self.function = program.function
+
+    def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
+        import os
+
+        future: Future[Outcome] = Future()
+        os.makedirs(job.records, exist_ok=True)
+        with teed(job.log):
+            result = call(replace(job, capture=False), lambda: self.function)
+        if isinstance(result.exception, KeyboardInterrupt):
+            raise result.exception
+        future.set_result(result.outcome)
+        return future
+
+    def stop(self, grace: float) -> None:
+        pass
+
+    def shutdown(self) -> None:
+        pass

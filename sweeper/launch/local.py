@@ -1,0 +1,162 @@
+"""Runs on this machine, each in a process of its own, forked from a server that imported the script.
+
+The default: 5 to 10 ms a run whatever the script imports, and nothing that a run does reaches
+another. See `forkserver` for the other side.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count
+from typing import Any
+
+from ..errors import UsageError
+from ..records import Job, Outcome, Program
+from ..settings import LauncherSettings
+from . import RunDiedError, death, thread_limits
+from .forkserver import receive, send
+
+
+class Local:
+    """See the module."""
+
+    def __init__(self, settings: LauncherSettings) -> None:
+        self.settings, self.slots = settings, settings.jobs
+
+    def open(self, program: Program) -> LocalExecutor:
+        """Start a fork server for a program."""
+        return LocalExecutor(program, self.settings)
+
+
+class LocalExecutor:
+    """Hands jobs to a fork server, and starts another if one dies."""
+
+    def __init__(self, program: Program, settings: LauncherSettings) -> None:
+        self.program, self.settings = program, settings
+        self.keys = count()
+        self.lock = threading.Lock()
+        self.closing = False
+        self.note = ""  # why runs are not forked, if they are not
+        self._start()
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, **thread_limits(self.settings)}
+        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [package, os.environ.get("PYTHONPATH", "")])
+        )
+        self.process = subprocess.Popen(  # noqa: S603  our own interpreter
+            [sys.executable, "-m", "sweeper.launch.forkserver", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # what the import prints, the launching process printed before
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment,
+        )
+        theirs.close()
+        self.channel = ours
+        self.futures: dict[int, Future[Outcome]] = {}
+        self.ready = threading.Event()
+        self.error = ""
+        program = self.program
+        request = {
+            "path": list(program.path or sys.path),
+            "argv": list(program.argv or sys.argv),
+            "folder": os.getcwd(),
+            "function": program.ref,
+            "preload": self.settings.preload,
+            "start": self.settings.start,
+        }
+        send(self.channel, request)
+        listener = threading.Thread(
+            target=self._listen, args=(self.channel, self.futures), name="sweeper-local", daemon=True
+        )
+        listener.start()
+
+    def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
+        """Start a job in a process of its own."""
+        if self.process.poll() is not None and not self.closing:
+            self._start()
+        self.ready.wait()
+        if self.error:
+            raise UsageError("The script cannot be imported by a run's process", self.error.rstrip())
+        future: Future[Outcome] = Future()
+        future.set_running_or_notify_cancel()
+        key = next(self.keys)
+        self.futures[key] = future
+        try:
+            with self.lock:
+                task = pickle.dumps((run, job), protocol=pickle.HIGHEST_PROTOCOL)
+                send(self.channel, ("start", key, task, self.settings.run_timeout))
+        except OSError:
+            if not future.done():
+                future.set_exception(RunDiedError("the fork server is gone"))
+        return future
+
+    def _listen(self, channel: socket.socket, futures: dict[int, Future[Outcome]]) -> None:
+        while True:
+            message: Any = receive(channel)
+            if message is None:
+                break
+            if message[0] == "ready":
+                _, self.note, self.error = message
+                self.ready.set()
+                continue
+            _, key, code, result, timed_out = message
+            future = futures.pop(key)
+            if timed_out:
+                limit = self.settings.run_timeout
+                future.set_exception(RunDiedError(f"the run took longer than {limit:g} s (run_timeout)"))
+            elif result:
+                future.set_result(pickle.loads(result))  # noqa: S301  from our own child
+            elif self.note and code in (0, 1):
+                future.set_exception(Spawned())
+            else:
+                future.set_exception(RunDiedError(death(code)))
+        self.ready.set()
+        for future in list(futures.values()):
+            if not future.done():
+                future.set_exception(RunDiedError("the fork server died"))
+
+    def stop(self, grace: float) -> None:
+        """Ask all runs to end, wait for them, and end those that stay."""
+        waiting = list(self.futures.values())
+        try:
+            with self.lock:
+                send(self.channel, ("signal", signal.SIGTERM))
+            deadline = time.monotonic() + grace
+            while time.monotonic() < deadline and not all(future.done() for future in waiting):
+                time.sleep(0.02)
+        finally:
+            with self.lock:
+                try:
+                    send(self.channel, ("signal", signal.SIGKILL))
+                except OSError:
+                    return
+
+    def shutdown(self) -> None:
+        """End the fork server, and with it every run that is left."""
+        self.closing = True
+        self.ready.wait(timeout=0)
+        self.channel.shutdown(socket.SHUT_RDWR)
+        try:
+            self.process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.channel.close()
+
+
+class Spawned(Exception):  # noqa: N818  not an error: the outcome lies in the run's directory
+    """The run's process ended by itself, and its outcome is in its record."""

@@ -1,0 +1,173 @@
+"""The nouns: what a run is asked to do, and what came of it. Plain data, no behaviour to speak of.
+
+A *point* gives each parameter that is active a value. A *run* is one call of the training function,
+at a point, in a directory of its own; its *job* is what a process needs to make that call, its
+*outcome* what came of it. A *trial* is what a searcher knows of a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+QUEUED, RUNNING, COMPLETED = "QUEUED", "RUNNING", "COMPLETED"
+FAILED, PRUNED, CANCELLED = "FAILED", "PRUNED", "CANCELLED"
+ENDED = (COMPLETED, FAILED, PRUNED, CANCELLED)
+
+Point = dict[str, Any]  # value by parameter name, in the order in which they were chosen
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """Where the training function is found again in another process.
+
+    `main` is the script that runs as `__main__`: a path, or `-m package.module`; empty if there is
+    none that could be imported again. An empty `module` means that it cannot travel by name.
+    """
+
+    module: str
+    name: str
+    main: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A started program: its training function, how others find it, and how it was started."""
+
+    function: Callable[..., Any]
+    ref: FunctionRef
+    name: str = "app"  # of the script, without its ending
+    words: tuple[str, ...] = ("python",)  # that start it: python train.py
+    flags: tuple[str, ...] = ()  # such as --config-name, which each of its runs needs
+    argv: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    folder: str = ""
+
+    @property
+    def line(self) -> tuple[str, ...]:
+        """The whole command line."""
+        return (*self.words, *self.argv[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What makes a run good: the metrics that count, and which way. Empty `metrics`: the score."""
+
+    metrics: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ("minimize",)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one objective, so that no single score exists."""
+        return len(self.directions) > 1
+
+    @property
+    def maximize(self) -> bool:
+        """Whether the highest score is best."""
+        return self.directions[0] == "maximize"
+
+    def better(self, score: float, than: float | None) -> bool:
+        """Whether a score beats another, or the lack of one."""
+        return than is None or (score > than if self.maximize else score < than)
+
+    def describe(self) -> str:
+        """Return words such as 'maximize accuracy'."""
+        names = self.metrics or ("score",) * len(self.directions)
+        return ", ".join(f"{way} {name}" for way, name in zip(self.directions, names, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that a process needs to make one run: small, plain and picklable."""
+
+    number: int
+    attempt: int
+    directory: str
+    config: dict[Any, Any]
+    function: FunctionRef
+    params: Mapping[str, Any] = field(default_factory=dict)
+    overrides: tuple[str, ...] = ()
+    argv: tuple[str, ...] = ()
+    name: str = "app"
+    sweep_id: str = ""
+    sweep_directory: str = ""
+    seed: int | None = None  # None: the random state is not touched
+    objective: Objective = Objective()
+    output_subdir: str | None = ".sweeper"
+    chdir: bool = False
+    folder: str = ""  # where the program was started
+    path: tuple[str, ...] = ()  # sys.path of the launching process
+    env: Mapping[str, str] = field(default_factory=dict)
+    git: Mapping[str, Any] | None = None
+    capture: bool = True  # all output goes to the log, C level and subprocesses included
+    epoch: float = 0.0  # when the sweep began, in seconds: what ${now:…} tells
+    hydra: Mapping[str, Any] = field(default_factory=dict)  # what ${hydra:…} resolves from
+
+    @property
+    def id(self) -> str:
+        """The run's name across sweeps."""
+        return f"{self.sweep_id}/{self.number}" if self.sweep_directory else self.sweep_id
+
+    @property
+    def log(self) -> str:
+        """The file with all that the run printed."""
+        return f"{self.directory}/{self.name}.log"
+
+    @property
+    def records(self) -> str:
+        """The folder of the run's own records."""
+        return f"{self.directory}/.sweeper"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run."""
+
+    status: str
+    score: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    values: tuple[float, ...] = ()  # of several objectives, in their order
+    started: str = ""  # ISO 8601, with time zone
+    ended: str = ""
+    seconds: float = 0.0
+    error: str = ""  # the traceback, or what is known of the death
+    note: str = ""
+    host: str = ""
+    pid: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: tuple[str, ...] = ()
+    inputs: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a searcher knows of a run: its point, and its loss once it has ended.
+
+    Lower is better, whichever way the user counts. None in an ended trial means that the run failed,
+    or returned nothing that can be compared.
+    """
+
+    number: int
+    point: Point
+    loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a searcher asks with: the trials that have ended, in that order, and those that run."""
+
+    ended: Sequence[Trial] = ()
+    pending: Sequence[Trial] = ()
+
+    @property
+    def scored(self) -> list[Trial]:
+        """The trials that ended with a loss."""
+        return [trial for trial in self.ended if trial.loss is not None]
+
+
+def derive_seed(*parts: object) -> int:
+    """Return a seed in [0, 2**32) that depends on all the parts and on nothing else."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")

@@ -1,0 +1,103 @@
+"""The resolvers that configs may use: `${sweeper:…}`, `${hydra:…}`, `${now:…}`, `${python_version:…}`.
+
+What they resolve from, the *facts* of a run, is a context variable: each run, thread and nested
+composition sees its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from . import nodes
+from .errors import ConfigError, nearest
+
+Facts = Mapping[str, Any]
+
+_facts: ContextVar[Facts] = ContextVar("sweeper_facts", default={})
+
+
+@contextmanager
+def facts(given: Facts) -> Iterator[None]:
+    """Resolve from these facts: `sweeper` and `hydra` nodes, and `now`, a local time struct."""
+    token = _facts.set(given)
+    try:
+        yield
+    finally:
+        _facts.reset(token)
+
+
+def _look_up(root: str) -> Any:
+    def look_up(key: str) -> Any:
+        node: Any = _facts.get().get(root)
+        if node is None:
+            raise ValueError(f"${{{root}:{key}}} is only known inside of a run")
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                known = node if isinstance(node, Mapping) else ()
+                raise ValueError(f"${{{root}:{key}}} is not known. {nearest(part, known)}")
+            node = node[part]
+        return node
+
+    return look_up
+
+
+def _now(pattern: str) -> str:
+    return time.strftime(pattern, _facts.get().get("now") or time.localtime())
+
+
+def _python_version(level: str = "minor") -> str:
+    count = {"major": 1, "minor": 2, "micro": 3}[level]
+    return ".".join(map(str, sys.version_info[:count]))
+
+
+# omegaconf 2.4 calls it by its final name, and warns of the other.
+_register: Callable[..., None] = vars(OmegaConf).get("register_resolver", OmegaConf.register_new_resolver)
+if isinstance(_register, staticmethod):
+    _register = _register.__func__
+
+
+def register() -> None:
+    """Make the resolvers known to OmegaConf, where nobody else has."""
+    for name, resolver in (
+        ("sweeper", _look_up("sweeper")),
+        ("hydra", _look_up("hydra")),
+        ("now", _now),
+        ("python_version", _python_version),
+    ):
+        if not OmegaConf.has_resolver(name):
+            _register(name, resolver)
+
+
+def resolve(value: Any, tree: Mapping[Any, Any], where: str) -> Any:
+    """Return a value with its interpolations resolved against a whole config.
+
+    Raises:
+        ConfigError: naming `where`, if one cannot be.
+    """
+    if not _has_interpolation(value):
+        return value
+    register()
+    root = nodes.build({**tree, "__value": value})
+    try:
+        node = root._get_node("__value")  # noqa: SLF001  as `root.__value`, which Python would mangle
+        if OmegaConf.is_config(node):
+            return OmegaConf.to_container(node, resolve=True)  # type: ignore[arg-type]
+        return root["__value"]
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"Cannot resolve {where}: {str(error).splitlines()[0]}", f"    {value}") from None
+
+
+def _has_interpolation(value: Any) -> bool:
+    if isinstance(value, str):
+        return "${" in value
+    if isinstance(value, dict):
+        return any(map(_has_interpolation, value.values()))
+    return isinstance(value, list) and any(map(_has_interpolation, value))

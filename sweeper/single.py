@@ -1,0 +1,61 @@
+"""A single run: a sweep of one point, in this process.
+
+The same job, records and trackers as a sweep's runs; only the terminal stays the user's.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from .job import Result, call, read_reports, teed
+from .plan import Plan, directory_of
+from .provenance import git_head
+from .records import Job, Program
+from .runs import JobMaker, link_latest, make_directory, new_id
+from .track import SweepRecord, Trackers, open_trackers
+
+
+def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
+    """Run a plan without sweeps, and return what came of it."""
+    settings = plan.settings
+    epoch, run_id = time.time(), new_id()
+    git = git_head(program.folder)
+    maker = JobMaker(plan, program, settings.goal(), run_id, "", None, epoch, git)
+    facts = {
+        "now": time.localtime(epoch),
+        "sweeper": {"run": {"number": 0, "id": run_id}, "job": {"name": program.name}},
+        "hydra": {"job": {"name": program.name}},
+    }
+    template = settings.run.dir
+    path = os.path.join(program.folder, directory_of(template, plan.base, facts))
+    directory = make_directory(path, fixed="${now" not in template)
+    link_latest(template, directory, program.folder)
+    job = replace(maker.make(0, 1, {}, directory, plan.base), capture=False, chdir=chdir)
+    os.makedirs(job.records, exist_ok=True)
+    record = SweepRecord(
+        id=run_id, name=settings.name or program.name, directory=directory,
+        started=datetime.now().astimezone().isoformat(timespec="milliseconds"),
+        note=settings.note, folder=program.folder, git=git,
+    )  # fmt: skip
+    trackers = open_trackers(settings.tracker, record)
+    trackers.start(job)
+    result = None
+    try:
+        with teed(job.log):
+            result = call(job, lambda: program.function)
+    finally:
+        if result is not None:
+            _finish(trackers, job, result)
+    return result
+
+
+def _finish(trackers: Trackers, job: Job, result: Result) -> None:
+    lines: list[dict[str, Any]] = read_reports(job.directory)[0]
+    for line in lines:
+        trackers.log(job, line["metrics"], line["step"], line["time"])
+    trackers.finish(job, result.outcome)
+    trackers.close(result.outcome.status)

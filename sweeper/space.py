@@ -1,0 +1,396 @@
+"""Parameters, the values that they may take, and the points that these make.
+
+A space is conditional: what can be searched depends on the group options chosen so far. `complete`
+walks it from the roots; the branch of a choice is looked up when a point first needs it, and never
+before. The space owns its points: which values exist, whether ends are inclusive, what a step or a
+logarithm means. It knows nothing of files, processes or how to search.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from .errors import SpaceError
+from .grammar import Choice, Glob, Interval, Override, Range, Sweep, parse, parse_value, show
+from .records import Point
+
+# ----------------------------------------------------------------------------------------- domains
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """One of these values; `ordered` if near in the list means near in effect."""
+
+    values: tuple[Any, ...]
+    ordered: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def at(self, index: int) -> Any:
+        """Return the value at an index in [0, size)."""
+        return self.values[index]
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value is one of them; 1 and True are two values."""
+        return self.index(value) is not None
+
+    def index(self, value: Any) -> int | None:
+        """Return where a value stands."""
+        for index, own in enumerate(self.values):
+            if own == value and isinstance(own, bool) is isinstance(value, bool):
+                return index
+        return None
+
+    def sample(self, rng: Random) -> Any:
+        """Return a value drawn evenly."""
+        return rng.choice(self.values)
+
+    def describe(self) -> str:
+        """Return the text that declares it."""
+        return show(Choice(values=self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """The integers from `low` to `high`, both included, in steps."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    def at(self, index: int) -> int:
+        """Return the value at an index in [0, size)."""
+        return self.low + index * self.step
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value is one of them."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+            return False
+        return self.low <= value <= self.high and (int(value) - self.low) % self.step == 0
+
+    def sample(self, rng: Random) -> int:
+        """Return a value drawn evenly, or evenly in its logarithm."""
+        if not self.log:
+            return self.at(rng.randrange(self.size))
+        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+        drawn = round(math.exp(rng.uniform(low, high)))
+        return self.at(round((min(max(drawn, self.low), self.high) - self.low) / self.step))
+
+    def describe(self) -> str:
+        """Return the text that declares it."""
+        if self.step != 1:
+            return show(Range(start=self.low, stop=self.high + 1, step=self.step))
+        tags = frozenset({"log"} if self.log else ())
+        return show(Interval(start=self.low, end=self.high, tags=tags))
+
+
+@dataclass(frozen=True, slots=True)
+class Floats:
+    """The numbers from `low` to `high`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    @property
+    def size(self) -> int | None:
+        """None: there is no end of them, unless both ends are one."""
+        return 1 if self.low == self.high else None
+
+    def at(self, index: int) -> float:
+        """Return the only value there is."""
+        return self.low
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value is within the ends."""
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and self.low <= value <= self.high
+
+    def sample(self, rng: Random) -> float:
+        """Return a value drawn evenly, or evenly in its logarithm."""
+        if not self.log:
+            return rng.uniform(self.low, self.high)
+        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
+        return min(max(drawn, self.low), self.high)
+
+    def describe(self) -> str:
+        """Return the text that declares it."""
+        tags = frozenset({"log"} if self.log else ())
+        return show(Interval(start=self.low, end=self.high, tags=tags))
+
+
+Domain = Choices | Integers | Floats
+
+
+def domain_of(value: Any, where: str, *, options: Callable[[], list[str]] | None = None) -> Domain:
+    """Return the values that a sweep stands for.
+
+    `options` lists the options of the group, for a glob.
+
+    Raises:
+        SpaceError: if there are none, or if the ends have no logarithm.
+    """
+    match value:
+        case Choice(values=values, shuffle=shuffle):
+            return Choices(_mixed(_distinct(values), shuffle, where))
+        case Range(shuffle=shuffle, tags=tags):
+            return _range(value, where, shuffle=shuffle, log="log" in tags)
+        case Interval(start=start, end=end, tags=tags):
+            return _interval(start, end, "log" in tags, where)
+        case Glob():
+            names = value.pick(options()) if options is not None else []
+            if not names:
+                raise SpaceError(f"{show(value)} matches no option", where)
+            return Choices(tuple(names))
+    return Choices((value,))
+
+
+def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for value in values:
+        if not Choices(tuple(found)).contains(value):
+            found.append(value)
+    return tuple(found)
+
+
+def _mixed(values: tuple[Any, ...], shuffle: bool, where: str) -> tuple[Any, ...]:
+    if not shuffle:
+        return values
+    mixed = list(values)
+    Random(where).shuffle(mixed)  # noqa: S311  the order of a grid is no secret, and resumes the same
+    return tuple(mixed)
+
+
+def _range(value: Range, where: str, *, shuffle: bool, log: bool) -> Domain:
+    start, stop, step = value.start, value.stop, value.step
+    whole = all(isinstance(x, int) for x in (start, stop, step))
+    if (stop - start) * step <= 0:
+        raise SpaceError(
+            f"{show(value)} is empty", where, "Its end is excluded: range(1, 4) is 1, 2, 3."
+        )
+    if log and min(start, stop) <= 0:
+        raise SpaceError(f"{show(value)} has no logarithm", where, "Begin it above zero.")
+    if whole and step > 0 and not shuffle:
+        high = int(start) + (math.ceil((stop - start) / step) - 1) * int(step)
+        return Integers(int(start), high, int(step), log)
+    return Choices(_mixed(value.values(), shuffle, where), ordered=not shuffle)
+
+
+def _interval(start: float, end: float, log: bool, where: str) -> Domain:
+    whole = isinstance(start, int) and isinstance(end, int)
+    shown = show(Interval(start=start, end=end, tags=frozenset({"log"} if log else ())))
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise SpaceError(f"{shown} has no finite ends", where)
+    if start > end:
+        raise SpaceError(f"{shown} is empty", where, f"Write interval({show(end)}, {show(start)}).")
+    if log and start <= 0:
+        raise SpaceError(f"{shown} has no logarithm", where, "Begin it above zero.")
+    if whole:
+        return Integers(int(start), int(end), 1, log)
+    return Floats(float(start), float(end), log)
+
+
+# -------------------------------------------------------------------------------------- parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What is searched: a key of the config, and the values that it may take.
+
+    `name` tells it from every other: the key, or the key and the option that declares it, since one
+    key may have two ranges in two branches.
+    """
+
+    key: str
+    domain: Domain
+    override: Override  # as written, to be given one value in the place of many
+    owner: str = ""  # the option whose `_space_` declares it
+    is_group: bool = False
+    default: Any = None  # the config's own value
+    has_default: bool = False
+
+    @property
+    def name(self) -> str:
+        """What a searcher knows it by."""
+        return f"{self.key} [{self.owner}]" if self.owner else self.key
+
+    def at_value(self, value: Any) -> Override:
+        """Return the override that sets it."""
+        return self.override.with_value(value)
+
+    def first(self) -> Any:
+        """Return the config's own value, or what comes nearest to it."""
+        value, domain = self.default, self.domain
+        if self.has_default and domain.contains(value):
+            return value
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        match domain:
+            case Floats(low=low, high=high):
+                middle = math.sqrt(low * high) if domain.log else (low + high) / 2
+                return min(max(float(value), low), high) if number else middle
+            case Integers(low=low, high=high, step=step):
+                at = min(max(value, low), high) if number else (low + high) / 2
+                return low + round((at - low) / step) * step if math.isfinite(at) else low
+            case Choices():
+                return domain.values[0]
+
+
+def parameter(override: Override, where: str, *, owner: str = "", **more: Any) -> Parameter:
+    """Return the parameter that an override with a sweep declares."""
+    options = more.pop("options", None)
+    domain = domain_of(override.value, where, options=options)
+    return Parameter(override.name, domain, override, owner, **more)
+
+
+def declared(key: str, value: Any, where: str) -> Override:
+    """Return the override that an entry of a `_space_` or of `sweeper.space` writes.
+
+    A text is what would follow the `=` on the command line, a list the choices, a scalar fixes.
+    """
+    head = parse(f"{key}=")
+    if isinstance(value, str):
+        parsed = parse_value(value, f"in {where}: {key}: {value}")
+    elif isinstance(value, list):
+        if not value:
+            raise SpaceError(f"The choices of '{key}' are empty", f"in {where}")
+        parsed = Choice(values=tuple(value))
+    else:
+        parsed = value
+    if not isinstance(parsed, Sweep):
+        parsed = Choice(values=(parsed,))
+    return Override(f"{key}={value}", head.sign, head.key, head.package, parsed)
+
+
+# ------------------------------------------------------------------------------------------ spaces
+
+Branch = Callable[[Mapping[str, Any]], Sequence[Parameter]]
+
+
+@dataclass(slots=True)
+class Space:
+    """The parameters that are always there, and those that come with a choice.
+
+    `branch` gives the parameters that a point's group choices bring; it is asked once a combination.
+    """
+
+    roots: tuple[Parameter, ...]
+    branch: Branch | None = None
+    _branches: dict[tuple[Any, ...], tuple[Parameter, ...]] = field(default_factory=dict)
+
+    def active(self, point: Mapping[str, Any]) -> tuple[Parameter, ...]:
+        """Return the parameters that exist at a point, as far as it is made."""
+        if self.branch is None or any(root.name not in point for root in self.roots):
+            return self.roots
+        return self.roots + self._below(point, self.roots)
+
+    def _below(self, point: Mapping[str, Any], above: Sequence[Parameter]) -> tuple[Parameter, ...]:
+        chosen = {p.name: point[p.name] for p in above if p.is_group}
+        key = tuple((name, show(value)) for name, value in chosen.items())
+        if key not in self._branches:
+            assert self.branch is not None  # noqa: S101  active() asks no fixed space
+            self._branches[key] = tuple(self.branch(chosen))
+        below = self._branches[key]
+        known = {p.name for p in above}
+        below = tuple(p for p in below if p.name not in known)
+        if any(p.is_group for p in below) and all(p.name in point for p in below if p.is_group):
+            return below + self._below(point, (*above, *below))
+        return below
+
+    def complete(self, pick: Callable[[Parameter], Any]) -> Point:
+        """Return the point that picking a value for each parameter makes, roots before branches."""
+        point: Point = {}
+        while True:
+            missing = [p for p in self.active(point) if p.name not in point]
+            if not missing:
+                return point
+            for found in missing:
+                point[found.name] = pick(found)
+
+    def choose(self, pick: Callable[[Parameter], Any]) -> Point:
+        """Return a point with its group choices made, in as many steps as they depend on each other."""
+        point: Point = {}
+        while True:
+            missing = [p for p in self.active(point) if p.is_group and p.name not in point]
+            if not missing:
+                return point
+            for found in missing:
+                point[found.name] = pick(found)
+
+    def first(self) -> Point:
+        """Return the point that the config itself stands for."""
+        return self.complete(Parameter.first)
+
+    def key(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return what two points have in common if and only if they are the same."""
+        return tuple(sorted((name, show(value)) for name, value in point.items()))
+
+    def params(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a point's values by config key, as people know them."""
+        return {p.key: point[p.name] for p in self.active(point)}
+
+    def overrides(self, point: Mapping[str, Any]) -> list[Override]:
+        """Return the overrides that compose a point."""
+        return [p.at_value(point[p.name]) for p in self.active(point)]
+
+    def points(self) -> Iterator[Point]:
+        """Yield every point of a finite space, the last parameter changing fastest.
+
+        Branches with no end of points are passed over.
+        """
+        for point in _product(self.roots):
+            yield from self._extend(point)
+
+    def _extend(self, point: Point) -> Iterator[Point]:
+        below = [p for p in self.active(point) if p.name not in point]
+        if not below:
+            yield point
+            return
+        for more in _product(below):
+            yield from self._extend({**point, **more})
+
+    def grid_size(self) -> int | None:
+        """Return how many points the roots alone make; None if there is no end of them."""
+        size = 1
+        for root in self.roots:
+            if root.domain.size is None:
+                return None
+            size *= root.domain.size
+        return size
+
+    def grid_point(self, index: int) -> Point:
+        """Return the point at a place of the grid of the roots, the last changing fastest."""
+        point: Point = {}
+        for root in reversed(self.roots):
+            assert root.domain.size is not None  # noqa: S101  grid_size() was asked
+            index, at = divmod(index, root.domain.size)
+            point[root.name] = root.domain.at(at)
+        return dict(reversed(point.items()))
+
+    def describe(self) -> dict[str, str]:
+        """Return the roots' declarations, by key."""
+        return {root.key: root.domain.describe() for root in self.roots}
+
+
+def _product(parameters: Sequence[Parameter]) -> Iterator[Point]:
+    if not parameters:
+        yield {}
+        return
+    first, *rest = parameters
+    if first.domain.size is None:
+        return
+    for index in range(first.domain.size):
+        for point in _product(rest):
+            yield {first.name: first.domain.at(index), **point}

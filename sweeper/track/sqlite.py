@@ -1,0 +1,188 @@
+"""The embedded tracker: `sweeper.db`, one SQLite file that any tool reads.
+
+    sweeps     one row a sweep                        runs    one row a run; sweep_id is null for
+    params     run_id, key, value                             a single run
+    metrics    run_id, name, step, time, value        tags    run_id, key, value
+    artifacts  run_id, path                           inputs  run_id, name, path, size, sha256
+
+Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
+returned, not reported, has no step. Written by the launching process alone, in batches.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ..grammar import show
+from ..records import RUNNING, Job, Outcome
+from . import SweepRecord
+
+VERSION = 1
+
+_SCHEMA = """
+create table sweeps (
+    id text primary key, name text, directory text, status text, started text, ended text,
+    search text, objective text, seed integer, overrides text, command text, note text,
+    folder text, git_commit text, git_branch text, git_dirty integer);
+create table runs (
+    id text primary key, sweep_id text references sweeps (id), number integer, attempt integer,
+    name text, directory text, status text, score real, started text, ended text, seconds real,
+    host text, pid integer, seed integer, error text, note text, overrides text,
+    git_commit text, git_branch text, git_dirty integer);
+create table params (
+    run_id text references runs (id), key text, value, primary key (run_id, key)) without rowid;
+create table metrics (
+    run_id text references runs (id), name text, step integer, time real, value real);
+create table tags (
+    run_id text references runs (id), key text, value text, primary key (run_id, key)) without rowid;
+create table artifacts (run_id text references runs (id), path text);
+create table inputs (run_id text references runs (id), name text, path text, size integer, sha256 text);
+create index runs_of_sweep on runs (sweep_id, number);
+create index metrics_of_run on metrics (run_id, name, step);
+"""
+
+
+def connect(path: str) -> sqlite3.Connection:
+    """Return a connection to a database, with the schema made if it is new.
+
+    Raises:
+        sqlite3.DatabaseError: if the file is no database, or a later version's.
+    """
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    if connection.execute("pragma user_version").fetchone()[0] == VERSION:
+        connection.execute("pragma synchronous = normal")
+        return connection
+    connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
+    connection.execute("pragma synchronous = normal")
+    connection.execute("begin immediate")
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if version == 0:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute(f"pragma user_version = {VERSION}")
+    connection.execute("commit")
+    if version > VERSION:
+        raise sqlite3.DatabaseError(
+            f"{path} was written by a newer sweeper (schema {version}, this one knows {VERSION})"
+        )
+    return connection
+
+
+class Sqlite:
+    """See the module."""
+
+    def __init__(self, *, sweep: SweepRecord, folder: str, path: str = "sweeper.db") -> None:
+        self.sweep = sweep
+        self.db = connect(os.path.join(folder, path))
+        self.last: dict[str, dict[str, float]] = {}  # values reported, by run and name
+        self.open = False
+        if sweep.search:
+            self._begin()
+            self.db.execute(
+                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "on conflict (id) do update set status = excluded.status, ended = null",
+                (
+                    sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
+                    sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
+                    sweep.note, sweep.folder, *_git(sweep.git),
+                ),
+            )  # fmt: skip
+            self.flush()
+
+    def _begin(self) -> None:
+        if not self.open:
+            self.db.execute("begin immediate")
+            self.open = True
+
+    def start(self, run: Job) -> None:
+        """Write a row for the run and its params; an earlier attempt's is replaced."""
+        self._begin()
+        if run.attempt > 1:
+            for table in ("params", "metrics", "tags", "artifacts", "inputs"):
+                self.db.execute(f"delete from {table} where run_id = ?", (run.id,))  # noqa: S608
+        sweep_id = run.sweep_id if run.sweep_directory else None
+        self.db.execute(
+            "insert or replace into runs (id, sweep_id, number, attempt, name, directory, status, "
+            "started, seed, overrides, git_commit, git_branch, git_dirty) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run.id, sweep_id, run.number, run.attempt, self.sweep.name, run.directory, RUNNING,
+                _now(), run.seed, "\n".join(run.overrides), *_git(run.git),
+            ),
+        )  # fmt: skip
+        self.db.executemany(
+            "insert or replace into params values (?, ?, ?)",
+            [(run.id, key, plain(value)) for key, value in run.params.items()],
+        )
+
+    def log(self, run: Job, metrics: Mapping[str, float], step: int | None, at: float) -> None:
+        """Write a row for each metric."""
+        self._begin()
+        self.db.executemany(
+            "insert into metrics values (?, ?, ?, ?, ?)",
+            [(run.id, name, step, at, value) for name, value in metrics.items()],
+        )
+        self.last.setdefault(run.id, {}).update(metrics)
+
+    def finish(self, run: Job, outcome: Outcome) -> None:
+        """Write what came of the run."""
+        self._begin()
+        self.db.execute(
+            "update runs set status = ?, score = ?, started = coalesce(nullif(?, ''), started), "
+            "ended = ?, seconds = ?, host = ?, pid = ?, error = ?, note = ? where id = ?",
+            (
+                outcome.status, outcome.score, outcome.started, outcome.ended, outcome.seconds,
+                outcome.host, outcome.pid, outcome.error or None, outcome.note or None, run.id,
+            ),
+        )  # fmt: skip
+        reported = self.last.pop(run.id, {})
+        self.db.executemany(
+            "insert into metrics values (?, ?, null, null, ?)",
+            [(run.id, n, v) for n, v in outcome.metrics.items() if reported.get(n, None) != v],
+        )
+        self.db.executemany(
+            "insert or replace into tags values (?, ?, ?)", [(run.id, *tag) for tag in outcome.tags.items()]
+        )
+        self.db.executemany(
+            "insert into artifacts values (?, ?)", [(run.id, path) for path in outcome.artifacts]
+        )
+        self.db.executemany(
+            "insert into inputs values (?, ?, ?, ?, ?)",
+            [(run.id, i["name"], i["path"], i["size"], i["sha256"]) for i in outcome.inputs],
+        )
+
+    def flush(self) -> None:
+        """Commit."""
+        if self.open:
+            self.db.execute("commit")
+            self.open = False
+
+    def close(self, status: str) -> None:
+        """Write how the sweep ended, and close the file."""
+        if self.sweep.search:
+            self._begin()
+            self.db.execute(
+                "update sweeps set status = ?, ended = ? where id = ?", (status, _now(), self.sweep.id)
+            )
+        self.flush()
+        self.db.close()
+
+
+def plain(value: Any) -> Any:
+    """Return a value as SQLite keeps it: numbers and texts as they are, the rest as it is typed."""
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        return value if not isinstance(value, int) or abs(value) < 1 << 63 else str(value)
+    return show(value)
+
+
+def _git(git: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
+    git = git or {}
+    return git.get("commit"), git.get("branch"), git.get("dirty")
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

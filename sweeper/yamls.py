@@ -1,0 +1,199 @@
+"""YAML files: text to plain data and back, with the scalars that OmegaConf knows.
+
+`1e3` is a float, a date is text, a key that stands twice is refused, Python tags are never obeyed.
+Reads with the C loader; a file that is broken is named with its line and column.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from typing import Any
+
+import yaml
+
+from .errors import ConfigError
+
+_Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+_TAG = "tag:yaml.org,2002:"
+_FLOAT = re.compile(
+    r"""[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?\Z
+       |[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)\Z
+       |\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?\Z
+       |[-+]?[0-9]+(?:_[0-9]+)*(?::[0-5]?[0-9])+\.[0-9_]*\Z
+       |[-+]?\.(?:inf|Inf|INF)\Z
+       |\.(?:nan|NaN|NAN)\Z""",
+    re.VERBOSE,
+)
+MOST_NODES = 1_000_000  # beyond which a file's aliases are taken for an attack
+
+
+class _Loader(_Parser):  # type: ignore[misc,valid-type]
+    """PyYAML's safe loader with OmegaConf's scalars."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == _TAG + "str":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+        super().flatten_mapping(node)
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for first, pairs in _Parser.yaml_implicit_resolvers.items():
+        found[first] = [(tag, regex) for tag, regex in pairs if tag != _TAG + "timestamp"]
+    for first in "-+0123456789.":
+        found.setdefault(first, []).append((_TAG + "float", _FLOAT))
+    return found
+
+
+_Loader.yaml_implicit_resolvers = _resolvers()
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def parse(text: str, where: str) -> Any:
+    """Return the data that a YAML text writes: dicts, lists, texts, numbers, booleans, None.
+
+    Raises:
+        ConfigError: with `where`, the line and the column of what cannot be read.
+    """
+    try:
+        # The parser lives for one file and is disposed of below.
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            return None if node is None else _Builder(loader).build(node)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        raise _unreadable(error, where) from None
+
+
+def _unreadable(error: yaml.YAMLError, where: str) -> ConfigError:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    problem = getattr(error, "problem", None) or str(error)
+    if mark is None:
+        return ConfigError(f"Cannot read the YAML: {problem}", where)
+    place = f"{where}:{mark.line + 1}:{mark.column + 1}"
+    hint = "YAML wants spaces for indentation." if "\\t" in problem else ""
+    return ConfigError(f"Cannot read the YAML: {problem}", place, hint)
+
+
+class _Builder:
+    """Plain data from YAML nodes: a third of the time that PyYAML's constructor takes."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader, self.count = loader, 0
+        self.open: set[int] = set()
+
+    def build(self, node: Any) -> Any:
+        tag = node.tag
+        if tag == "tag:yaml.org,2002:str":
+            return node.value
+        self.count += 1
+        if self.count > MOST_NODES:
+            raise yaml.constructor.ConstructorError(
+                None, None, "its aliases stand for more than a million values", node.start_mark
+            )
+        if tag == "tag:yaml.org,2002:map" or tag == "tag:yaml.org,2002:seq":
+            return self.container(node)
+        if tag == "tag:yaml.org,2002:int":
+            text = node.value
+            if text.isdigit() and (text[0] != "0" or text == "0"):
+                return int(text)
+            return self.loader.construct_yaml_int(node)
+        if tag == "tag:yaml.org,2002:float":
+            return self.loader.construct_yaml_float(node)
+        if tag == "tag:yaml.org,2002:bool":
+            return _WORDS[node.value.lower()]
+        if tag == "tag:yaml.org,2002:null":
+            return None
+        return self.loader.construct_object(node, deep=True)
+
+    def container(self, node: Any) -> Any:
+        if id(node) in self.open:
+            raise yaml.constructor.ConstructorError(
+                None, None, "an alias stands inside of what it names", node.start_mark
+            )
+        self.open.add(id(node))
+        try:
+            if isinstance(node, yaml.SequenceNode):
+                return [self.build(item) for item in node.value]
+            self.loader.flatten_mapping(node)
+            found = {}
+            for key_node, value in node.value:
+                key = self.build(key_node)
+                if isinstance(key, (dict, list)):
+                    raise yaml.constructor.ConstructorError(
+                        None, None, "a key must be a text or a number", key_node.start_mark
+                    )
+                found[key] = self.build(value)
+            return found
+        finally:
+            self.open.discard(id(node))
+
+
+class _Dumper(_Emitter):  # type: ignore[misc,valid-type]
+    """PyYAML's safe dumper; texts that would read as something else are quoted."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# Dates are quoted too, so that other people's readers see the text that ours sees.
+_Dumper.yaml_implicit_resolvers = {
+    first: pairs + _Parser.yaml_implicit_resolvers.get(first, [])
+    for first, pairs in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text and not re.search(r"[ \t]\n|\A\s|[^\n\x20-\x7e\x85\xa0-\ud7ff]", text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # type: ignore[no-any-return]
+
+
+def _represent_other(dumper: Any, value: Any) -> yaml.ScalarNode:
+    return dumper.represent_str(str(value))  # type: ignore[no-any-return]
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_multi_representer(object, _represent_other)
+
+
+def dump(data: Any) -> str:
+    """Return plain data as YAML text, in the order given."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)  # type: ignore[no-any-return]
+
+
+def write(path: str | os.PathLike[str], data: Any) -> None:
+    """Write plain data to a file at once: readers see the old text or the new, never a half."""
+    write_text(path, dump(data))
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text to a file at once, aside and renamed."""
+    path = os.fspath(path)
+    handle, aside = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path) or ".")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    except BaseException:
+        os.unlink(aside)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> Any:
+    """Return the data of a YAML file."""
+    path = os.fspath(path)
+    with open(path, encoding="utf-8") as file:
+        return parse(file.read(), path)
