@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
@@ -105,7 +104,7 @@ class _Start:
         if shows:
             from .show import show_config
 
-            plan = make_plan(search, name, overrides, sweeping=command.multirun or "--help" in command)
+            plan = make_plan(search, name, overrides, sweeping=command.multirun)
             show_config(command, plan, self.function)
             return None
         if not command.multirun:
@@ -184,15 +183,11 @@ class _Start:
         if "--dry-run" in command:
             loop.dry_run(plan, program, print)
             return None
-        self._set_chdir(plan)
-        result = loop.run_sweep(plan, program)
-        return self._end(result)
+        return self._end(loop.run_sweep(self._with_chdir(plan), program))
 
-    def _set_chdir(self, plan: Plan) -> None:
-        from dataclasses import replace
-
+    def _with_chdir(self, plan: Plan) -> Plan:
         settings = plan.settings
-        plan.settings = replace(settings, job=replace(settings.job, chdir=self._chdir(plan)))
+        return plan._replace(settings=settings._replace(job=settings.job._replace(chdir=self._chdir(plan))))
 
     def _end(self, result: Any) -> Any:
         if result.interrupted:
@@ -229,14 +224,11 @@ class _Start:
         plan = make_plan(search, name, overrides, sweeping=True)
         for warning in loop.check_unchanged(plan, record):
             print(warning, file=sys.stderr)  # noqa: T201
-        from dataclasses import replace
-
-        program = replace(
-            program_of(self.function, command), flags=tuple(made["flags"]), folder=made["folder"]
+        program = program_of(self.function, command)._replace(
+            flags=tuple(made["flags"]), folder=made["folder"]
         )
-        self._set_chdir(plan)
         resumed = loop.find_resumed(directory, retry_failed="--retry-failed" in command)
-        return self._end(loop.run_sweep(plan, program, resumed=resumed))
+        return self._end(loop.run_sweep(self._with_chdir(plan), program, resumed=resumed))
 
 
 # ----------------------------------------------------------------------------- how we were started
@@ -411,8 +403,3 @@ def sweep(
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
         return run_sweep(plan, program_of(inner), stream=stream)
-
-
-def now() -> float:
-    """Return the time, in seconds since 1970."""
-    return time.time()

@@ -7,14 +7,13 @@ an override where it stands, so that the later of two wins.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from .errors import UsageError, nearest
 from .grammar import show
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(NamedTuple):
     """A flag: its names, the longest first; the word for its value, if it takes one."""
 
     names: tuple[str, ...]
@@ -60,13 +59,13 @@ FLAGS = (
 KEPT = ("--config-name", "--config-path", "--config-dir")
 
 
-@dataclass(slots=True)
 class Command:
     """A command line, read."""
 
-    overrides: list[str] = field(default_factory=list)
-    values: dict[str, str] = field(default_factory=dict)  # by the flag's long name; "" if it has none
-    multirun: bool = False
+    def __init__(self) -> None:
+        self.overrides: list[str] = []
+        self.values: dict[str, str] = {}  # by the flag's long name; empty for one without a value
+        self.multirun = False
 
     def __contains__(self, name: str) -> bool:
         return name in self.values

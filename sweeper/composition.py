@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
@@ -28,16 +27,15 @@ from .hydra import Plugins
 SPACE = "_space_"
 
 
-@dataclass(frozen=True, slots=True)
-class Composed:
+class Composed(NamedTuple):
     """What a composition gives."""
 
     tree: dict[Any, Any]  # the config, as plain data
     choices: dict[str, str | None]  # the options chosen, by override key
     entries: list[Entry]  # the files merged, in order
-    settings: dict[str, Any] = field(default_factory=dict)  # the node `sweeper`
-    hydra: dict[str, Any] = field(default_factory=dict)  # the node `hydra`
-    space: dict[str, Any] = field(default_factory=dict)  # what `_space_` nodes declare, by key
+    settings: dict[str, Any] = {}  # the node `sweeper`
+    hydra: dict[str, Any] = {}  # the node `hydra`
+    space: dict[str, Any] = {}  # what `_space_` nodes declare, by key
 
     def config(self) -> DictConfig:
         """Return the config as the training function gets it, closed against new keys."""
@@ -424,7 +422,7 @@ def compose(
             "compose() does not know where the configs are",
             hint="Call it within initialize(), initialize_config_dir() or initialize_config_module().",
         )
-    search = SearchPath(stack[-1].sources, stack[-1].legacy)
+    search = SearchPath(stack[-1].sources, legacy=stack[-1].legacy)
     parsed = parse_all(overrides)
     refuse_sweeps(parsed)
     composed = compose_tree(search, config_name, parsed)

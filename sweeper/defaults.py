@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import ConfigError, nearest
 from .grammar import NOTHING, Override, show
@@ -23,8 +22,7 @@ from .groups import SELF, Config, Default, SearchPath
 from .trees import MISSING, is_interpolation
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of the final list: what to merge, and where."""
 
     path: str
@@ -36,8 +34,7 @@ class Entry:
     primary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultsList:
+class DefaultsList(NamedTuple):
     """The files to merge in order, the choices made, and the overrides that remain."""
 
     entries: list[Entry]
@@ -127,28 +124,26 @@ class _Node:
         self.header = header if whole else f"_global_.{header}" if header else "_global_"
 
 
-@dataclass(slots=True)
 class _Choice:
-    """An option chosen by an override, and by whom."""
+    """An option chosen by an override: by a `text` on the command line, or in the config `where`."""
 
-    value: Any
-    text: str = ""  # on the command line, or else
-    where: str = ""  # in this config
-    used: bool = False
+    __slots__ = ("text", "used", "value", "where")
+
+    def __init__(self, value: Any, *, text: str = "", where: str = "") -> None:
+        self.value, self.text, self.where, self.used = value, text, where, False
 
 
-@dataclass(slots=True)
 class _Walk:
     """What is known while the tree of defaults is walked."""
 
-    search: SearchPath
-    skip_missing: bool
-    chosen: dict[str, _Choice] = field(default_factory=dict)
-    appended: list[Default] = field(default_factory=list)
-    deleted: dict[str, list[Any]] = field(default_factory=dict)  # key: [option or NOTHING, used]
-    remaining: list[Override] = field(default_factory=list)
-    known: dict[str, str | None] = field(default_factory=dict)
-    keys_of_group: dict[str, set[str]] = field(default_factory=dict)
+    def __init__(self, search: SearchPath, *, skip_missing: bool) -> None:
+        self.search, self.skip_missing = search, skip_missing
+        self.chosen: dict[str, _Choice] = {}
+        self.appended: list[Default] = []
+        self.deleted: dict[str, list[Any]] = {}  # by key: the option or NOTHING, and whether used
+        self.remaining: list[Override] = []
+        self.known: dict[str, str | None] = {}
+        self.keys_of_group: dict[str, set[str]] = {}
 
     # ---- what the overrides ask for
 
@@ -485,7 +480,7 @@ def expand(
     Raises:
         ConfigError: for whatever in the lists or the overrides has no meaning.
     """
-    walk = _Walk(search, skip_missing)
+    walk = _Walk(search, skip_missing=skip_missing)
     for override in overrides:
         walk.take(override)
     if primary is None:

@@ -16,7 +16,6 @@ On the command line a `SweeperError` is printed without a traceback and exits wi
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -69,5 +68,7 @@ def nearest(word: str, words: Iterable[str]) -> str:
     >>> nearest("modle", ["model", "data"])
     "Did you mean 'model'?"
     """
+    import difflib
+
     close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
     return f"Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

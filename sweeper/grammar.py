@@ -11,48 +11,40 @@ Reads no file and knows no config: whether a key names a group is decided where 
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from .errors import OverrideError, nearest
 
 # ---------------------------------------------------------------------------------------- values
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Several values in the place of one."""
-
-    tags: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice(Sweep):
+class Choice(NamedTuple):
     """`a,b` or `choice(a,b)`: one of these values."""
 
     values: tuple[Any, ...] = ()
     simple: bool = False  # written with commas, which only a sweep may mean
     shuffle: bool = False
+    tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Range(Sweep):
+class Range(NamedTuple):
     """`range(start, stop, step)`: the numbers from `start` in steps, `stop` excluded."""
 
     start: float = 0
     stop: float = 0
     step: float = 1
     shuffle: bool = False
+    tags: frozenset[str] = frozenset()
 
     def values(self) -> tuple[float, ...]:
         """Return the numbers; fractions are stepped in decimal, so that no step gets lost."""
         if all(isinstance(x, int) for x in (self.start, self.stop, self.step)):
             return tuple(range(int(self.start), int(self.stop), int(self.step)))
+        from decimal import Decimal
+
         # The exact binary values, as Hydra: 0.1 is a little more than a tenth in both.
         at, stop, step = (Decimal(x) for x in (self.start, self.stop, self.step))
         found: list[float] = []
@@ -62,20 +54,20 @@ class Range(Sweep):
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Interval(Sweep):
+class Interval(NamedTuple):
     """`interval(start, end)`: any number from `start` to `end`; integers if both ends are."""
 
     start: float = 0.0
     end: float = 0.0
+    tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Glob(Sweep):
+class Glob(NamedTuple):
     """`glob(include, exclude)`: the options of a group whose names match."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
 
     def pick(self, names: list[str]) -> list[str]:
         """Return those of `names` that match."""
@@ -87,8 +79,10 @@ class Glob(Sweep):
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Extend:
+Sweep = Choice | Range | Interval | Glob  # several values in the place of one
+
+
+class Extend(NamedTuple):
     """`extend_list(a, b)`: items to add at the end of the list that is there."""
 
     values: tuple[Any, ...] = ()
@@ -107,8 +101,7 @@ class _Nothing:
 NOTHING = _Nothing()
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """One override as typed, and what it says."""
 
     text: str
@@ -129,7 +122,7 @@ class Override:
 
     def with_value(self, value: Any) -> Override:
         """Return the same override with one value in the place of several."""
-        return replace(self, text=f"{self.sign}{self.name}={show(value)}", value=value)
+        return self._replace(text=f"{self.sign}{self.name}={show(value)}", value=value)
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -542,7 +535,7 @@ def _choice(*args: Any) -> Choice:
     if len(args) == 1 and isinstance(args[0], Choice):
         if not args[0].simple:
             raise _Misuse("choices cannot be nested")
-        return replace(args[0], simple=False)
+        return args[0]._replace(simple=False)
     if any(isinstance(arg, Sweep) for arg in args):
         raise _Misuse("its values cannot be sweeps themselves")
     if any(arg is None for arg in args):
@@ -574,7 +567,7 @@ def _tag(*args: Any, sweep: Any = None) -> Sweep:
         raise _Misuse("its last argument must be a choice, range or interval")
     if not all(isinstance(tag, str) for tag in tags):
         raise _Misuse("tags must be text")
-    return replace(last, tags=frozenset(map(str, tags)))
+    return last._replace(tags=frozenset(map(str, tags)))
 
 
 def _sweep_or_list(args: tuple[Any, ...], sweep: Any, list_: Any) -> Any:
@@ -588,13 +581,15 @@ def _sweep_or_list(args: tuple[Any, ...], sweep: Any, list_: Any) -> Any:
 def _shuffle(*args: Any, sweep: Any = None, list: Any = None) -> Any:  # noqa: A002  Hydra's name
     value = _sweep_or_list(args, sweep, list)
     if isinstance(value, (Choice, Range)):
-        return replace(value, shuffle=True)
+        return value._replace(shuffle=True)
     if isinstance(value, Sweep):
         raise _Misuse(f"{_kind(value)} cannot be shuffled")
     if not isinstance(value, type([])):
         return [_unquoted(value)]
+    from random import shuffle  # rare, and its import is not free
+
     mixed = value[:]
-    random.shuffle(mixed)
+    shuffle(mixed)
     return mixed
 
 
@@ -604,7 +599,7 @@ def _sort(*args: Any, sweep: Any = None, list: Any = None, reverse: Any = False)
     value = _sweep_or_list(args, sweep, list)
     try:
         if isinstance(value, Choice):
-            return replace(value, values=tuple(sorted(value.values, reverse=reverse)))
+            return value._replace(values=tuple(sorted(value.values, reverse=reverse)))
         if isinstance(value, type([])):
             return sorted(value, reverse=reverse)
     except TypeError:
@@ -613,7 +608,7 @@ def _sort(*args: Any, sweep: Any = None, list: Any = None, reverse: Any = False)
         # Turned round as Hydra 1.3 does it, `range(0,5,2)` into 3, 1, -1 included.
         if (value.start < value.stop) is reverse and value.start != value.stop:
             step = abs(value.step) if not reverse else -abs(value.step)
-            return replace(value, start=value.stop + step, stop=value.start + step, step=-value.step)
+            return value._replace(start=value.stop + step, stop=value.start + step, step=-value.step)
         return value
     if isinstance(value, Sweep):
         raise _Misuse(f"{_kind(value)} cannot be sorted")
@@ -666,14 +661,14 @@ def show(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         return _show_text(value)
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_show_key(k)}: {show(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(show, value)) + "]"
     if isinstance(value, Sweep):
         return _show_sweep(value)
     if isinstance(value, Extend):
         return f"extend_list({', '.join(map(show, value.values))})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_show_key(k)}: {show(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(show, value)) + "]"
     return _show_text(str(value))
 
 

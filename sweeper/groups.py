@@ -11,16 +11,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from . import trees, yamls
 from .errors import ConfigError, MissingConfigError, nearest
 
 
-@dataclass(frozen=True, slots=True)
-class Default:
+class Default(NamedTuple):
     """An item of a defaults list, as written.
 
     A `group` with a `value` (an option, a list of options, or None), or else a config's `path`.
@@ -40,8 +37,7 @@ class Default:
         return self.path == "_self_" or self.value == "_self_"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(NamedTuple):
     """One config file, read: its header, its defaults list, and the rest of it."""
 
     where: str
@@ -325,6 +321,8 @@ def source(path: str, provider: str, base: str = "") -> Source:
 
 def _package_folder(path: str) -> str | None:
     """Return the folder of `a.b/c`, a package or a folder in one."""
+    from importlib.util import find_spec
+
     package, *inside = path.strip("/").split("/")
     while package:
         try:
@@ -342,13 +340,21 @@ def _package_folder(path: str) -> str | None:
     return None
 
 
-@dataclass(slots=True)
 class SearchPath:
-    """The sources in order of precedence, and what was read from them."""
+    """The sources in order of precedence, and what was read from them.
 
-    sources: list[Source]
-    legacy: bool = False  # compose as Hydra does for version_base 1.1 and below
-    configs: dict[str, Config | None] = field(default_factory=dict)
+    With `legacy`, configs compose as Hydra composes them for version_base 1.1 and below.
+    """
+
+    def __init__(
+        self,
+        sources: list[Source],
+        *,
+        legacy: bool = False,
+        configs: dict[str, Config | None] | None = None,
+    ) -> None:
+        self.sources, self.legacy = sources, legacy
+        self.configs: dict[str, Config | None] = configs or {}
 
     def read(self, path: str) -> Config | None:
         """Return the config of the first source that has it."""
@@ -378,7 +384,8 @@ class SearchPath:
         more = [source(path, provider) for path in paths]
         at = len(self.sources) - (self.sources[-1].provider == "plugins")
         sources = [*self.sources[:at], *more, *self.sources[at:]]
-        return SearchPath(sources, self.legacy, {k: v for k, v in self.configs.items() if v})
+        known = {path: config for path, config in self.configs.items() if config}
+        return SearchPath(sources, legacy=self.legacy, configs=known)
 
     def files(self) -> list[str]:
         """Return the files read so far."""

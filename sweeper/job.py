@@ -10,7 +10,6 @@ an outcome.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -20,9 +19,8 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import nodes, resolve, yamls
 from .errors import Pruned, UsageError
@@ -31,21 +29,21 @@ from .records import COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objec
 # ---------------------------------------------------------------------------- the run, from inside
 
 
-@dataclass(slots=True)
 class CurrentRun:
-    """The run that the caller is in."""
+    """The run that the caller is in: `id`, `number`, `directory`, `seed` and `params`."""
 
-    id: str
-    number: int
-    directory: str
-    seed: int | None
-    params: Mapping[str, Any]
-    _records: str = ""
-    _stream: Any = None
-    metrics: dict[str, float] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    artifacts: list[str] = field(default_factory=list)
-    inputs: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self, job: Job | None = None) -> None:
+        self.id = job.id if job else ""
+        self.number = job.number if job else 0
+        self.directory = job.directory if job else ""
+        self.seed = job.seed if job else None
+        self.params: dict[str, Any] = dict(job.params) if job else {}
+        self.metrics: dict[str, float] = {}
+        self.tags: dict[str, str] = {}
+        self.artifacts: list[str] = []
+        self.inputs: list[dict[str, Any]] = []
+        self._records = job.records if job else ""
+        self._stream: Any = None
 
     def report(self, metrics: Mapping[str, Any], step: int | None, *, prune: bool) -> bool:
         """Append metrics to the run's `metrics.jsonl`; see `sweeper.report`."""
@@ -84,6 +82,8 @@ class CurrentRun:
     def _append(self, line: dict[str, Any]) -> None:
         if not self._records:
             return
+        import json
+
         if self._stream is None:
             self._stream = open(f"{self._records}/metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
         self._stream.write(json.dumps(line) + "\n")
@@ -96,7 +96,7 @@ class CurrentRun:
             self._stream = None
 
 
-_OUTSIDE = CurrentRun(id="", number=0, directory="", seed=None, params={})
+_OUTSIDE = CurrentRun()
 _current: ContextVar[CurrentRun] = ContextVar("sweeper_current_run")
 _latest: CurrentRun = _OUTSIDE  # for threads that the function starts
 
@@ -279,8 +279,7 @@ def to_number(value: Any) -> float | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """What a returned value says."""
 
     score: float | None
@@ -586,8 +585,7 @@ def facts_of(job: Job) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------- a run
 
 
-@dataclass(slots=True)
-class Result:
+class Result(NamedTuple):
     """An outcome, with what cannot leave the process: the value, or the exception."""
 
     outcome: Outcome
@@ -611,7 +609,7 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
     if not os.path.exists(f"{job.records}/config.yaml"):
         write_config(job)
     write_record(job, Outcome(RUNNING, started=started, host=host, pid=pid))
-    run = CurrentRun(job.id, job.number, job.directory, job.seed, dict(job.params), job.records)
+    run = CurrentRun(job)
     value: Any = None
     exception: BaseException | None = None
     status, error, note = COMPLETED, "", ""
@@ -713,6 +711,8 @@ def read_reports(directory: str, offset: int = 0) -> tuple[list[dict[str, Any]],
     whole = data.rpartition(b"\n")[0]
     if not whole:
         return [], offset
+    import json
+
     lines = []
     for line in whole.split(b"\n"):
         try:
@@ -741,14 +741,19 @@ def leave(code: int) -> None:
 
 def write_job(job: Job) -> None:
     """Write a job into its directory, for a process that shares nothing but the file system."""
+    import json
+
     write_config(job)
-    content = asdict(job)
+    content = job._asdict()
     del content["config"]  # it lies beside, as people read it
+    content["function"], content["objective"] = job.function._asdict(), job.objective._asdict()
     yamls.write_text(f"{job.records}/job.json", json.dumps(content, default=str))
 
 
 def read_job(directory: str) -> Job:
     """Return the job that lies in a directory."""
+    import json
+
     with open(f"{directory}/.sweeper/job.json", encoding="utf-8") as file:
         found = json.load(file)
     found["function"] = FunctionRef(**found["function"])

@@ -11,7 +11,6 @@ import csv
 import io
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -19,16 +18,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from . import yamls
-from .errors import ConfigError, RecordError, SpaceError, SweeperError, UsageError
+from .errors import RecordError, SpaceError, SweeperError, UsageError
 from .grammar import show
 from .job import ended_badly, read_record, read_reports, run_job, write_record
 from .launch import Executor, Launcher, RunDiedError, make_launcher
 from .plan import Plan, directory_of
+from .points import Points
 from .provenance import git_state, versions
 from .records import (
     CANCELLED,
@@ -45,6 +45,7 @@ from .records import (
     Trial,
 )
 from .search import Asker, make_searcher
+from .space import Space
 from .runs import JobMaker, is_setting, make_directory, link_latest, new_id
 from .track import SweepRecord, Trackers, open_trackers
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, show_param, summary
@@ -223,6 +224,7 @@ class _Asked:
 class Sweep:
     """A sweep that goes on: all its state."""
 
+    points: Points
     maker: JobMaker
     journal: Journal
     asker: Asker
@@ -241,7 +243,7 @@ class Sweep:
     @property
     def plan(self) -> Plan:
         """What was asked for."""
-        return self.maker.plan
+        return self.points.plan
 
     @property
     def searching(self) -> bool:
@@ -297,7 +299,7 @@ class Sweep:
             self.reason = "the space is exhausted" if self.searching else "all points run"
             return None
         number = len(self.runs)
-        asked = _Asked(number, point, self.plan.space.params(point))
+        asked = _Asked(number, point, self.points.space.params(point))
         self.journal.write("ask", number=number, point=point, params=dict(asked.params))
         self.runs[number] = asked
         return asked
@@ -312,9 +314,11 @@ class Sweep:
         asked.attempts += 1
         number, attempt = asked.number, asked.attempts
         try:
-            composed = self.plan.compose(asked.point)
+            overrides = self.points.overrides(asked.point)
+            composed = self.plan.compose(overrides)
+            job = self.maker.make(number, attempt, "", composed, overrides, asked.params)
             if not asked.directory:
-                asked.directory = self.maker.subdirectory(number, asked.point, composed)
+                asked.directory = self.maker.subdirectory(job, composed)
         except SweeperError as error:
             if not self.order and not self.live:
                 raise
@@ -323,15 +327,16 @@ class Sweep:
         name = asked.directory if attempt == 1 else f"{asked.directory}.{attempt - 1}"
         self.journal.write("start", number=number, attempt=attempt, directory=name)
         directory = make_directory(os.path.join(self.maker.sweep_directory, name), fixed=False)
-        job = self.maker.make(number, attempt, asked.point, directory, composed)
+        job = job._replace(directory=directory)
         self.trackers.start(job)
         self.live[executor.submit(run_job, job)] = job
 
     def fail(self, asked: _Asked, error: SweeperError) -> None:
         """Take note of a point whose config cannot be composed, when others could be."""
-        composed = self.plan.base
-        directory = make_directory(os.path.join(self.maker.sweep_directory, str(asked.number)), fixed=False)
-        job = self.maker.make(asked.number, asked.attempts, asked.point, directory, composed)
+        path = os.path.join(self.maker.sweep_directory, str(asked.number))
+        job = self.maker.make(
+            asked.number, asked.attempts, make_directory(path, fixed=False), self.plan.base, (), asked.params
+        )
         outcome = Outcome(FAILED, started=_now(), ended=_now(), error=str(error))
         os.makedirs(job.records, exist_ok=True)
         write_record(job, outcome)
@@ -420,7 +425,7 @@ class Sweep:
             outcome = future.result() if future.done() and future.exception() is None else None
             if outcome is None or outcome.status not in (COMPLETED, PRUNED):
                 ended = ended_badly(job, "the sweep was interrupted", "", 0.0)
-                outcome = ended if ended.status == COMPLETED else replace(ended, status=CANCELLED)
+                outcome = ended if ended.status == COMPLETED else ended._replace(status=CANCELLED)
                 write_record(job, outcome)
             del self.live[future]
             self.take(job, outcome)
@@ -471,26 +476,24 @@ def run_sweep(
     settings = plan.settings
     objective = settings.goal()
     grid = settings.search.name == "grid"
-    if not grid and not _has_parameters(plan):
+    points = Points(plan)
+    space = points.space
+    if not grid and not space.first():
         raise SpaceError(
             "There is nothing to search",
             hint="Give a range such as 'lr=interval(1e-4, 1, log=true)', or declare one under "
             "sweeper.space or _space_.",
         )
-    if grid and plan.space.grid_size() is None:
-        endless = next(root for root in plan.space.roots if root.domain.size is None)
-        raise SpaceError(
-            f"A grid has no end over {endless.key}={endless.domain.describe()}",
-            hint=f"Give points, {endless.key}=0.1,0.2,0.3, or a search: --search tpe",
-        )
-    plan.check()
+    if grid:
+        _grid_size(space)
+    points.check()
     launcher = make_launcher(settings.launcher, program)
     seed = settings.search.seed
     if seed is None:
-        seed = secrets.randbits(32)
+        seed = int.from_bytes(os.urandom(4), "big")
     if resumed is not None:
         seed = resumed.seed
-    asker = Asker(make_searcher(settings.search), plan.space, seed)
+    asker = Asker(make_searcher(settings.search), space, seed)
     epoch = resumed.epoch if resumed is not None else time.time()
     git = git_state(program.folder)
     if resumed is not None:
@@ -508,13 +511,13 @@ def run_sweep(
     with ExitStack() as stack:
         stack.enter_context(_lock(directory))
         if resumed is None:
-            _write_sweep(directory, plan, program, record)
+            _write_sweep(directory, points, program, record)
             link_latest(settings.sweep.dir, directory, program.folder)
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record)
         shown = View(objective, Progress(None, launcher.slots), stream=stream)
-        sweep = Sweep(maker, journal, asker, trackers, shown)
+        sweep = Sweep(points, maker, journal, asker, trackers, shown)
         if resumed is not None:
             resumed.replay(sweep)
         shown.progress.total = _total(sweep)
@@ -554,13 +557,9 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
 
 
-def _has_parameters(plan: Plan) -> bool:
-    return bool(plan.space.first())
-
-
 def _total(sweep: Sweep) -> int | None:
     limit = sweep.limit()
-    size = sweep.plan.space.grid_size() if not sweep.searching else None
+    size = sweep.points.space.grid_size() if not sweep.searching else None
     return min(x for x in (limit, size) if x is not None) if (limit, size) != (None, None) else None
 
 
@@ -596,7 +595,8 @@ def _sweep_directory(plan: Plan, program: Program, epoch: float) -> str:
     return make_directory(path, fixed=fixed)
 
 
-def _write_sweep(directory: str, plan: Plan, program: Program, record: SweepRecord) -> None:
+def _write_sweep(directory: str, points: Points, program: Program, record: SweepRecord) -> None:
+    plan = points.plan
     ref = program.ref
     content = {
         "id": record.id,
@@ -607,7 +607,7 @@ def _write_sweep(directory: str, plan: Plan, program: Program, record: SweepReco
         "search": record.search,
         "objective": record.objective,
         "overrides": [o.text for o in plan.overrides],
-        "space": plan.space.describe(),
+        "space": points.space.describe(),
         "program": {
             "main": ref.main,
             "module": ref.module,
@@ -655,7 +655,7 @@ def _say_end(sweep: Sweep, program: Program) -> None:
     repeat = ""
     if best is not None:
         point = sweep.runs[best.number].point
-        texts = [o.text for o in sweep.plan.point_overrides(point) if not is_setting(o)]
+        texts = [o.text for o in sweep.points.overrides(point) if not is_setting(o)]
         repeat = command_line([*program.words, *program.flags, *texts])
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = ""
@@ -713,7 +713,7 @@ class Resumed:
         progress.best = (best.number, best.score) if best is not None and best.score is not None else None
 
     def _check(self, sweep: Sweep, number: int, point: Point) -> None:
-        space = sweep.plan.space
+        space = sweep.points.space
         try:
             active = space.active(point)
             fits = {p.name for p in active} == set(point)
@@ -827,16 +827,32 @@ def _first_difference(before: Any, now: Any, path: str) -> str:
 
 def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
-    if plan.settings.search.name != "grid":
-        asker = Asker(make_searcher(plan.settings.search), plan.space, plan.settings.search.seed or 0)
-        points: Iterator[Point] = iter([asker.ask(History()) or {}])
+    found = Points(plan)
+    space, settings = found.space, plan.settings.search
+    if found.is_grid:
+        size = _grid_size(space)
+        points = map(space.grid_point, range(size if settings.trials is None else min(size, settings.trials)))
     else:
-        size = plan.space.grid_size()
-        if size is None:
-            raise ConfigError("A grid over an interval has no end", hint="Give points, or --search tpe")
-        limit = plan.settings.search.trials
-        points = (plan.space.grid_point(i) for i in range(size if limit is None else min(size, limit)))
+        points = iter([space.first()])
+        write("# the first run; what comes next is decided by the scores")
     for point in points:
-        plan.compose(point)
-        texts = [o.text for o in plan.point_overrides(point) if not is_setting(o)]
+        overrides = found.overrides(point)
+        plan.compose(overrides)
+        texts = [o.text for o in overrides if not is_setting(o)]
         write(command_line([*program.words, *program.flags, *texts]))
+
+
+def _grid_size(space: Space) -> int:
+    """Return how many points a grid has.
+
+    Raises:
+        SpaceError: if there is no end of them.
+    """
+    size = space.grid_size()
+    if size is None:
+        endless = next(root for root in space.roots if root.domain.size is None)
+        raise SpaceError(
+            f"A grid has no end over {endless.key}={endless.domain.describe()}",
+            hint=f"Give points, {endless.key}=0.1,0.2,0.3, or a search: --search tpe",
+        )
+    return size

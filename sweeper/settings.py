@@ -6,104 +6,82 @@ these classes. Resolves nothing but its own node; runs nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import SettingsError, nearest
 from .grammar import show
 from .records import Objective
 
 
-def _key(default: Any, text: str) -> Any:
-    if isinstance(default, (dict, list)):
-        kind = type(default)
-        return field(default_factory=lambda: kind(default), metadata={"help": text})
-    return field(default=default, metadata={"help": text})
+class RunSettings(NamedTuple):
+    """`sweeper.run`."""
+
+    dir: str = "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S}"
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """`sweeper.run`"""
+class SweepSettings(NamedTuple):
+    """`sweeper.sweep`."""
 
-    dir: str = _key(
-        "outputs/${now:%Y-%m-%d}/${now:%H-%M-%S}", "directory of a single run; a taken one gets -2"
-    )
+    dir: str = "multirun/${now:%Y-%m-%d}/${now:%H-%M-%S}"
+    subdir: str = "${sweeper:run.number}"
 
 
-@dataclass(frozen=True)
-class SweepSettings:
-    """`sweeper.sweep`"""
+class SearchSettings(NamedTuple):
+    """`sweeper.search`."""
 
-    dir: str = _key("multirun/${now:%Y-%m-%d}/${now:%H-%M-%S}", "directory of a sweep")
-    subdir: str = _key("${sweeper:run.number}", "directory of a run, inside the sweep's")
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """`sweeper.search`"""
-
-    name: str = _key("grid", "the search: an option of the group sweeper/search")
-    trials: int | None = _key(None, "runs in all; without it 20, or for a grid all of it")
-    seed: int | None = _key(None, "seed of the search and of its runs; drawn and recorded if null")
-    timeout: float | None = _key(None, "time after which no run starts: 90, '30m', '2h'")
-    options: dict[str, Any] = _key({}, "what else the option of the group says")
+    name: str = "grid"
+    trials: int | None = None
+    seed: int | None = None
+    timeout: float | None = None
+    options: Mapping[str, Any] = {}  # what else the option of the group says
 
 
-@dataclass(frozen=True)
-class LauncherSettings:
-    """`sweeper.launcher`"""
+class LauncherSettings(NamedTuple):
+    """`sweeper.launcher`."""
 
-    name: str = _key("local", "the launcher: an option of the group sweeper/launcher")
-    jobs: int = _key(1, "runs at the same time")
-    run_timeout: float | None = _key(None, "time after which a run is ended and FAILED: 90, '30m'")
-    max_failures: int | None = _key(
-        5, "no run starts any more if so many have ended and all of them failed"
-    )
-    threads: int | None = _key(None, "threads of BLAS and OpenMP in a run; cores / jobs if null")
-    grace: float = _key(5.0, "time that an interrupted run gets to end by itself")
-    preload: str | list[Any] | None = _key(
-        "auto", "what runs start with: auto (the script), null (nothing), or a list of modules"
-    )
-    start: str = _key("auto", "how runs start: fork (from a server), spawn, or auto")
-    options: dict[str, Any] = _key({}, "what else the option of the group says")
+    name: str = "local"
+    jobs: int = 1
+    run_timeout: float | None = None
+    max_failures: int | None = 5
+    threads: int | None = None
+    grace: float = 5.0
+    preload: str | list[Any] | None = "auto"
+    start: str = "auto"
+    options: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True)
-class ObjectiveSettings:
-    """`sweeper.objective`"""
+class ObjectiveSettings(NamedTuple):
+    """`sweeper.objective`."""
 
-    metric: str | list[Any] | None = _key(None, "the metric that is the score; a list for several")
-    direction: str | list[Any] = _key("minimize", "minimize or maximize; a list for several")
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """`sweeper.job`"""
-
-    name: str | None = _key(None, "name of the log file; the script's without it")
-    chdir: bool | None = _key(None, "whether a run works inside its own directory; as Hydra did if null")
-    env: dict[str, Any] = _key({}, "environment variables of a run")
+    metric: str | list[Any] | None = None
+    direction: str | list[Any] = "minimize"
 
 
-@dataclass(frozen=True)
-class Settings:
-    """`sweeper`"""
+class JobSettings(NamedTuple):
+    """`sweeper.job`."""
 
-    name: str | None = _key(None, "name of the experiment; the script's without it")
-    note: str = _key("", "a description, kept with the record")
-    run: RunSettings = field(default_factory=RunSettings)
-    sweep: SweepSettings = field(default_factory=SweepSettings)
-    search: SearchSettings = field(default_factory=SearchSettings)
-    launcher: LauncherSettings = field(default_factory=LauncherSettings)
-    tracker: dict[str, Any] = _key({}, "a node for each tracker")
-    objective: ObjectiveSettings = field(default_factory=ObjectiveSettings)
-    space: dict[str, Any] = _key({}, "ranges to search, by override key")
-    job: JobSettings = field(default_factory=JobSettings)
-    callbacks: dict[str, Any] = _key({}, "objects that are told of runs")
+    name: str | None = None
+    chdir: bool | None = None
+    env: Mapping[str, Any] = {}
+
+
+class Settings(NamedTuple):
+    """`sweeper`."""
+
+    name: str | None = None
+    note: str = ""
+    run: RunSettings = RunSettings()
+    sweep: SweepSettings = SweepSettings()
+    search: SearchSettings = SearchSettings()
+    launcher: LauncherSettings = LauncherSettings()
+    tracker: Mapping[str, Any] = {}
+    objective: ObjectiveSettings = ObjectiveSettings()
+    space: Mapping[str, Any] = {}
+    job: JobSettings = JobSettings()
+    callbacks: Mapping[str, Any] = {}
 
     def goal(self) -> Objective:
         """Return the objective that the settings name."""
@@ -124,6 +102,34 @@ class Settings:
             )
         return Objective(tuple(map(str, metrics)), tuple(directions))
 
+
+HELP = {
+    "name": "name of the experiment; the script's without it",
+    "note": "a description, kept with the record",
+    "run.dir": "directory of a single run; one that is taken gets -2",
+    "sweep.dir": "directory of a sweep; one that is taken gets -2",
+    "sweep.subdir": "directory of a run, inside of the sweep's",
+    "search.name": "the search: an option of the group sweeper/search",
+    "search.trials": "runs in all; without it 20, and for a grid all of it",
+    "search.seed": "seed of the search and of its runs; drawn and recorded if null",
+    "search.timeout": "time after which no run starts: 90, 30m, 2h",
+    "launcher.name": "the launcher: an option of the group sweeper/launcher",
+    "launcher.jobs": "runs at the same time",
+    "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
+    "launcher.max_failures": "no run starts any more if so many have ended and all of them failed",
+    "launcher.threads": "threads of BLAS and OpenMP in a run; cores / jobs if null",
+    "launcher.grace": "time that an interrupted run gets to end by itself",
+    "launcher.preload": "what a run finds imported: auto (the script), null (nothing), or modules",
+    "launcher.start": "how a run starts: fork (from a server), spawn, or auto",
+    "tracker": "a node for each tracker, by its name",
+    "objective.metric": "the metric that is the score; a list for several objectives",
+    "objective.direction": "minimize or maximize; a list for several objectives",
+    "space": "ranges to search, by override key",
+    "job.name": "name of the log file; the script's without it",
+    "job.chdir": "whether a run works inside of its directory; if null, as Hydra would",
+    "job.env": "environment variables of a run",
+    "callbacks": "objects that are told of runs",
+}
 
 # The options that ship, by group: what each says beside its name.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -170,31 +176,28 @@ def defaults() -> dict[str, Any]:
 
 
 def _plain(settings: Any) -> dict[str, Any]:
-    found = {}
-    for item in dataclasses.fields(settings):
-        if item.name == "options":
-            continue
-        value = getattr(settings, item.name)
-        found[item.name] = _plain(value) if dataclasses.is_dataclass(value) else value
-    return found
+    return {
+        name: _plain(value) if hasattr(value, "_asdict") else value
+        for name, value in settings._asdict().items()
+        if name != "options"
+    }
 
 
 def keys() -> dict[str, tuple[str, Any, str]]:
     """Return type, default and meaning of every key, by its dotted name under `sweeper`."""
-    return dict(_keys(Settings, ""))
-
-
-def _keys(kind: Any, path: str) -> list[tuple[str, tuple[str, Any, str]]]:
-    found: list[tuple[str, tuple[str, Any, str]]] = []
-    for item in dataclasses.fields(kind):
-        if item.name in _PARTS and not path:
-            found += _keys(_PARTS[item.name], f"{item.name}.")
-        elif item.name != "options":
-            default = item.default
-            if default is dataclasses.MISSING and item.default_factory is not dataclasses.MISSING:
-                default = item.default_factory()
-            found.append((path + item.name, (str(item.type), default, item.metadata["help"])))
+    found: dict[str, tuple[str, Any, str]] = {}
+    for kind, path in ((Settings, ""), *((part, f"{name}.") for name, part in _PARTS.items())):
+        for name, default in kind._field_defaults.items():
+            if path + name in HELP:
+                found[path + name] = (_types(kind)[name], default, HELP[path + name])
     return found
+
+
+def _types(kind: Any) -> dict[str, str]:
+    return {
+        name: note.__forward_arg__ if hasattr(note, "__forward_arg__") else str(note)
+        for name, note in kind.__annotations__.items()
+    }
 
 
 _PARTS: dict[str, Any] = {
@@ -213,7 +216,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "bool": (bool,),
     "None": (type(None),),
     "list[Any]": (list,),
-    "dict[str, Any]": (dict,),
+    "Mapping[str, Any]": (dict,),
 }
 
 
@@ -234,12 +237,11 @@ def settings_from(node: Mapping[str, Any]) -> Settings:
 
 
 def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
-    fields = {item.name: item for item in dataclasses.fields(kind)}
+    fields = _types(kind)
     values: dict[str, Any] = {}
     options: dict[str, Any] = {}
     for key, value in node.items():
-        item = fields.get(key)
-        if item is None or key == "options":
+        if key not in fields or key == "options":
             if "options" not in fields or not _is_option(path, str(key), node):
                 raise SettingsError(
                     f"There is no setting sweeper.{path}{key}",
@@ -250,8 +252,8 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
             continue
         if path + key in _DURATIONS and value is not None:
             value = seconds(value, f"sweeper.{path}{key}")
-        elif (path or key not in _PARTS) and not _is_kind(value, str(item.type)):
-            raise SettingsError(f"sweeper.{path}{key} must be {_words(str(item.type))}, not {show(value)}")
+        elif (path or key not in _PARTS) and not _is_kind(value, fields[key]):
+            raise SettingsError(f"sweeper.{path}{key} must be {_words(fields[key])}, not {show(value)}")
         values[key] = value
     if options:
         values["options"] = options
@@ -277,7 +279,7 @@ def _is_kind(value: Any, kind: str) -> bool:
 def _words(kind: str) -> str:
     words = {
         "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false",
-        "None": "null", "list[Any]": "a list", "dict[str, Any]": "a mapping",
+        "None": "null", "list[Any]": "a list", "Mapping[str, Any]": "a mapping",
     }  # fmt: skip
     return " or ".join(words[name] for name in kind.split(" | "))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from .job import Result, call, read_reports, teed
 from .plan import Plan, directory_of
 from .provenance import git_head
 from .records import Job, Program
-from .runs import JobMaker, link_latest, make_directory, new_id
+from .runs import JobMaker, link_latest, make_directory, new_id, params_of
 from .track import SweepRecord, Trackers, open_trackers
 
 
@@ -34,7 +33,8 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     path = os.path.join(program.folder, directory_of(template, plan.base, facts))
     directory = make_directory(path, fixed="${now" not in template)
     link_latest(template, directory, program.folder)
-    job = replace(maker.make(0, 1, {}, directory, plan.base), capture=False, chdir=chdir)
+    made = maker.make(0, 1, directory, plan.base, plan.overrides, params_of(plan.overrides))
+    job = made._replace(capture=False, chdir=chdir)
     os.makedirs(job.records, exist_ok=True)
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -181,14 +181,14 @@ def write(path: str | os.PathLike[str], data: Any) -> None:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text to a file at once, aside and renamed."""
     path = os.fspath(path)
-    handle, aside = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path) or ".")
+    aside = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(handle, "w", encoding="utf-8") as file:
+        with open(aside, "w", encoding="utf-8") as file:
             file.write(text)
-        os.chmod(aside, 0o644)
         os.replace(aside, path)
     except BaseException:
-        os.unlink(aside)
+        with suppress(OSError):
+            os.unlink(aside)
         raise
 
 

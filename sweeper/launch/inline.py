@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 
 from ..job import call, teed
 from ..records import Job, Outcome, Program
@@ -38,7 +37,7 @@ class _InlineExecutor:
         future: Future[Outcome] = Future()
         os.makedirs(job.records, exist_ok=True)
         with teed(job.log):
-            result = call(replace(job, capture=False), lambda: self.function)
+            result = call(job._replace(capture=False), lambda: self.function)
         if isinstance(result.exception, KeyboardInterrupt):
             raise result.exception
         future.set_result(result.outcome)

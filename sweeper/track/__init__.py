@@ -12,16 +12,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import SettingsError, nearest
 from ..records import Job, Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class SweepRecord:
+class SweepRecord(NamedTuple):
     """What a tracker is told of a sweep, or of a single run's circumstances."""
 
     id: str
@@ -66,11 +64,11 @@ class Tracker(Protocol):
 TRACKERS: dict[str, tuple[str, str]] = {"sqlite": ("sqlite", "Sqlite")}
 
 
-@dataclass(slots=True)
 class Trackers:
     """All the trackers of a sweep, each behind a queue of its own."""
 
-    lines: list[_Line] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.lines: list[_Line] = []
 
     def start(self, run: Job) -> None:
         """Tell all of them; see `Tracker`."""
