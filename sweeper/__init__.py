@@ -2,8 +2,8 @@
 
 from .app import main, sweep
 from .composition import compose, initialize, initialize_config_dir, initialize_config_module
+from .current import current_run, report
 from .errors import Pruned, SweeperError
-from .job import current_run, report
 
 __version__ = "0.1.0"
 __all__ = [

@@ -14,8 +14,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from . import entry, nodes
 from . import job as jobs
-from . import nodes
 from .cli import Command, flags_help, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
 from .errors import RecordError, SweeperError, UsageError
@@ -49,9 +49,10 @@ def main(
         def program(*args: Any, **kwargs: Any) -> Any:
             if args or kwargs:
                 return function(*args, **kwargs)
-            if jobs.importing:
-                raise jobs.EndOfImport
-            return _Start(function, config_path, config_name, version_base).run()
+            if entry.importing:
+                raise entry.EndOfImport
+            value = _Start(function, config_path, config_name, version_base).run()
+            return None if _is_console_script(function) else value
 
         program.__sweeper_main__ = (config_path, config_name, version_base)  # type: ignore[attr-defined]
         return program
@@ -84,7 +85,7 @@ class _Start:
         except SweeperError as error:
             _refuse(error)
         except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123  the process ends here
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the process ends here
             sys.exit(0)
 
     def _obey(self, command: Command) -> Any:
@@ -159,7 +160,7 @@ class _Start:
         program = program_of(self.function, command)
         result = run_single(plan, program, chdir=self._chdir(plan))
         if result.exception is not None:
-            raise result.exception
+            raise result.exception.with_traceback(jobs.own_frames(result.exception.__traceback__))
         return result.value
 
     def _chdir(self, plan: Plan) -> bool:
@@ -198,10 +199,10 @@ class _Start:
         return result
 
     def _resume(self, command: Command, search: SearchPath) -> Any:
-        from . import loop
+        from . import journal, loop
 
         directory = command.values["--resume"]
-        record = loop.read_sweep(directory)
+        record = journal.read_sweep(directory)
         made = record["program"]
         if made["main"] != main_of(self.function):
             raise RecordError(
@@ -222,13 +223,13 @@ class _Start:
         search, name = self.search_path(recorded), record["config_name"]
         overrides = parse_all([*record["overrides"], *command.overrides])
         plan = make_plan(search, name, overrides, sweeping=True)
-        for warning in loop.check_unchanged(plan, record):
+        for warning in journal.check_unchanged(plan, record):
             print(warning, file=sys.stderr)  # noqa: T201
         program = program_of(self.function, command)._replace(
             flags=tuple(made["flags"]), folder=made["folder"]
         )
-        resumed = loop.find_resumed(directory, retry_failed="--retry-failed" in command)
-        return self._end(loop.run_sweep(self._with_chdir(plan), program, resumed=resumed))
+        earlier = journal.find_earlier(directory, retry_failed="--retry-failed" in command)
+        return self._end(loop.run_sweep(self._with_chdir(plan), program, earlier=earlier))
 
 
 # ----------------------------------------------------------------------------- how we were started
@@ -238,7 +239,7 @@ def main_of(function: Callable[..., Any]) -> str:
     """Return the script or module that runs as `__main__`, if a worker can and should import it."""
     module = sys.modules["__main__"]
     spec = getattr(module, "__spec__", None)
-    file = getattr(module, "__file__", None)
+    file: str | None = getattr(module, "__file__", None)
     own = function.__module__ in ("__main__", "__mp_main__")
     if spec is not None and spec.name:
         return f"-m {spec.name}" if own else ""
@@ -290,6 +291,14 @@ def _refuse_foreign_line() -> None:
             f"The command line here is not the program's own, but {foreign}'s",
             hint="Call sweeper.sweep(train, overrides=[…]), or train(cfg) with a config.",
         )
+
+
+def _is_console_script(function: Callable[..., Any]) -> bool:
+    """Whether an installed command called us, which would take our value for an exit code."""
+    module = sys.modules["__main__"]
+    file = getattr(module, "__file__", None) or ""
+    spec = getattr(module, "__spec__", None)
+    return function.__module__ != "__main__" and spec is None and bool(file) and not file.endswith(".py")
 
 
 def _is_helper_rank() -> bool:
@@ -379,11 +388,10 @@ def sweep(
     Raises:
         SweeperError: for a mistake in the config, the overrides or the space.
     """
-    from . import job, report  # noqa: F401
     from .loop import run_sweep
 
-    if job.importing:
-        raise job.EndOfImport
+    if entry.importing:
+        raise entry.EndOfImport
     own = getattr(function, "__sweeper_main__", None)
     inner = getattr(function, "__wrapped__", function)
     start = _Start(inner, *(own or (None, None, UNSET)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -33,9 +33,9 @@ class Composed(NamedTuple):
     tree: dict[Any, Any]  # the config, as plain data
     choices: dict[str, str | None]  # the options chosen, by override key
     entries: list[Entry]  # the files merged, in order
-    settings: dict[str, Any] = {}  # the node `sweeper`
-    hydra: dict[str, Any] = {}  # the node `hydra`
-    space: dict[str, Any] = {}  # what `_space_` nodes declare, by key
+    settings: Mapping[str, Any] = {}  # the node `sweeper`
+    hydra: Mapping[str, Any] = {}  # the node `hydra`
+    space: Mapping[str, Any] = {}  # what `_space_` nodes declare, by key
 
     def config(self) -> DictConfig:
         """Return the config as the training function gets it, closed against new keys."""
@@ -141,10 +141,7 @@ def _apply(tree: dict[Any, Any], override: Override) -> None:
     try:
         _refuse_nested_sweeps(override)
         if isinstance(value, Extend):
-            there = trees.get(tree, key)
-            if there is not None and not isinstance(there, list):
-                raise trees.Mismatch(f"'{key}' is no list to extend")
-            value = [*(there or []), *value.values]
+            value = trees.extended(tree, key, value.values)
         if override.sign == "~":
             _delete(tree, override)
         elif override.sign == "+":
@@ -164,16 +161,15 @@ def _apply(tree: dict[Any, Any], override: Override) -> None:
 
 def _absent(override: Override, error: trees.Absent) -> KeyAbsentError:
     parent, _, name = error.path.rpartition(".")
-    close = nearest(name, error.known)
-    if not close and error.known:
-        listed = ", ".join(sorted(error.known)[:12]) + (", …" if len(error.known) > 12 else "")
-        close = f"{f'{parent!r} has' if parent else 'The config has'} {listed}."
-    return KeyAbsentError(
-        f"Cannot override '{override.key}': the config has no key '{error.path}'",
-        f"    {override.text}",
-        f"{close}\nTo add the key write +{override.text}".strip(),
-        override,
-    )
+    known = [key for key in error.known if parent or key not in ("hydra", "sweeper")]
+    hint = nearest(name, known)
+    if not hint and known:
+        listed = ", ".join(sorted(known)[:12]) + (", …" if len(known) > 12 else "")
+        hint = f"{f'{parent!r} has' if parent else 'The config has'} {listed}."
+    if not override.key.startswith("sweeper."):
+        hint = f"{hint}\nTo add the key write +{override.text}".strip()
+    what = f"Cannot override '{override.key}': the config has no key '{error.path}'"
+    return KeyAbsentError(what, f"    {override.text}", hint, override)
 
 
 def _refuse_nested_sweeps(override: Override) -> None:
@@ -341,7 +337,7 @@ class _Initialized:
 
 def initialize(
     config_path: str | None = None,
-    job_name: str | None = None,
+    job_name: str | None = None,  # noqa: ARG001  Hydra's signature
     caller_stack_depth: int = 1,
     version_base: str | None = "",
 ) -> _Initialized:
@@ -363,7 +359,9 @@ def initialize(
 
 
 def initialize_config_dir(
-    config_dir: str, job_name: str = "app", version_base: str | None = ""
+    config_dir: str,
+    job_name: str = "app",  # noqa: ARG001  Hydra's signature
+    version_base: str | None = "",
 ) -> _Initialized:
     """Make `compose` read from a folder, given by its absolute path."""
     if not os.path.isabs(config_dir):
@@ -375,7 +373,9 @@ def initialize_config_dir(
 
 
 def initialize_config_module(
-    config_module: str, job_name: str = "app", version_base: str | None = ""
+    config_module: str,
+    job_name: str = "app",  # noqa: ARG001  Hydra's signature
+    version_base: str | None = "",
 ) -> _Initialized:
     """Make `compose` read from a package, given by its dotted name."""
     return _Initialized(_main_search_path(f"pkg://{config_module}", version_base))

@@ -74,20 +74,20 @@ class _Node:
             self.package = f"_global_.{named}"
 
     def _relative(self) -> str:
-        """The group as written, without the leading slash."""
+        """Return the group as written, without the leading slash."""
         if self.group:
             return self.group.removeprefix("/")
         return self.path.removeprefix("/").rpartition("/")[0]
 
     def group_path(self) -> str:
-        """The group, from the top of the search path."""
+        """Return the group, from the top of the search path."""
         relative = self._relative()
         if not self.base or (self.group or self.path).startswith("/"):
             return relative
         return f"{self.base}/{relative}" if relative else self.base
 
     def config_path(self) -> str:
-        """The config, from the top of the search path."""
+        """Return the config, from the top of the search path."""
         if self.group:
             return f"{self.group_path()}/{self.value}"
         if self.path.startswith("/"):
@@ -95,7 +95,7 @@ class _Node:
         return f"{self.base}/{self.path}" if self.base else self.path
 
     def final_package(self, *, with_header: bool = True) -> str:
-        """Where the content goes, as a dotted key; empty for the top."""
+        """Return where the content goes, as a dotted key; empty for the top."""
         package = self.package
         if package is None and with_header:
             package = self.header
@@ -108,7 +108,7 @@ class _Node:
         return rest[1:] if found else joined
 
     def key(self) -> str:
-        """The override key."""
+        """Return the override key."""
         group, package = self.group_path(), self.final_package(with_header=False)
         return group if package == group.replace("/", ".") else f"{group}@{package or '_global_'}"
 
@@ -211,7 +211,7 @@ class _Walk:
             raise ConfigError("The defaults lists include each other without end", config.where)
         items = [self._item(default, config) for default in config.defaults]
         appended = self.appended if node.primary else []
-        self_added = self._add_self(node, config, items, appended)
+        self_added = self._add_self(config, items, appended)
         items += [_Node(default, appended=True) for default in appended]
         self._place(node, config, items, deferred=deferred)
         children = self._children(node, config, items, deferred=deferred)
@@ -265,13 +265,13 @@ class _Walk:
         group, _, name = path.rpartition("/")
         if node.group:
             group = node.group_path()
-            return self.search.missing(f"'{group}' has no option '{node.value}'", group, str(node.value), parent)
+            return self.search.missing(
+                f"'{group}' has no option '{node.value}'", group, str(node.value), parent
+            )
         return self.search.missing(f"There is no config '{path}'", group, name, parent)
 
     @staticmethod
-    def _add_self(
-        node: _Node, config: Config, items: list[_Node], appended: list[Default]
-    ) -> bool:
+    def _add_self(config: Config, items: list[_Node], appended: list[Default]) -> bool:
         """Put the file's own content at the end of its list, where the list does not say."""
         if not items and not appended:
             return False
@@ -298,8 +298,7 @@ class _Walk:
                 continue
             if last is not None and not (item.override or item.appended):
                 raise ConfigError(
-                    f"The defaults list has '{item.group or item.path}' after the override of "
-                    f"'{last.group}'",
+                    f"The defaults list has '{item.group or item.path}' after the override of '{last.group}'",
                     config.where,
                     "Move the overrides to the end of the list.",
                 )
@@ -314,9 +313,7 @@ class _Walk:
                     )
                 self.chosen.setdefault(key, _Choice(item.value, where=node.config_path()))
 
-    def _children(
-        self, node: _Node, config: Config, items: list[_Node], *, deferred: bool
-    ) -> list[_Node]:
+    def _children(self, node: _Node, config: Config, items: list[_Node], *, deferred: bool) -> list[_Node]:
         children: list[_Node] = []
         for item in reversed(items):
             if item.is_self:
@@ -345,15 +342,11 @@ class _Walk:
             raise ConfigError(
                 f"'{option}' is an interpolation in a list of options, which is not supported", config.where
             )
-        child = _Node(
-            Default(path=f"{item.group}/{option}", package=item.package, optional=item.optional)
-        )
+        child = _Node(Default(path=f"{item.group}/{option}", package=item.package, optional=item.optional))
         child.place(node)
         return child
 
-    def _resolve(
-        self, node: _Node, items: list[_Node], children: list[_Node], *, self_added: bool
-    ) -> None:
+    def _resolve(self, node: _Node, items: list[_Node], children: list[_Node], *, self_added: bool) -> None:
         """Fill in the choices that name other choices, now that those are known."""
         listed: list[Any] = [
             {item.key(): item.value} if item.group else item.config_path()

@@ -58,7 +58,7 @@ class RecordError(SweeperError):
     """A sweep's directory that cannot be used, read or resumed."""
 
 
-class Pruned(Exception):  # noqa: N818  it is a signal, like StopIteration
+class Pruned(Exception):
     """Raised by `sweeper.report` in a run that should end early."""
 
 

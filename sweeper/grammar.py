@@ -135,16 +135,12 @@ _KEY = re.compile(
     rf"(\+\+|\+|~)?((?:[^\W\d][\w\-]*(?:/[^\W\d][\w\-]*)+|{_KEY_PART}(?:\.{_KEY_PART})*|))"
     rf"(?:@({_KEY_PART}(?:\.{_KEY_PART})*|))?(?==|$)"
 )
-_FLOAT = re.compile(
-    rf"[+-]?(?:(?:{_INT}|{_POINT})[eE][+-]?{_DIGITS}|{_POINT}|inf|nan)\Z", re.IGNORECASE
-)
+_FLOAT = re.compile(rf"[+-]?(?:(?:{_INT}|{_POINT})[eE][+-]?{_DIGITS}|{_POINT}|inf|nan)\Z", re.IGNORECASE)
 _INTEGER = re.compile(rf"[+-]?{_INT}\Z")
 _FUNCTION = re.compile(r"([A-Za-z_][\w\-]*)[ \t]*\([ \t]*", re.ASCII)
 _ARGUMENT = re.compile(r"([A-Za-z_][\w\-]*)[ \t]*=[ \t]*", re.ASCII)
 _BLANK = re.compile(r"[ \t]*")
-_QUOTED = {
-    quote: re.compile(rf"{quote}((?:\\\\)*|.*?[^\\](?:\\\\)*){quote}", re.DOTALL) for quote in "'\""
-}
+_QUOTED = {quote: re.compile(rf"{quote}((?:\\\\)*|.*?[^\\](?:\\\\)*){quote}", re.DOTALL) for quote in "'\""}
 _ESCAPED = "\\()[]{}:=, \t"
 # A run of text that is none of: a backslash, white space, the beginning of `${`, punctuation.
 _RUN = re.compile(r"(?:[^\\()\[\]{}:, \t$]|\$(?!\{))+")
@@ -435,8 +431,7 @@ def _unquoted(value: Any) -> Any:
 
 def _unescape_quotes(text: str, quote: str) -> str:
     # Only backslashes before a quote, the closing one included, escape; others stand for themselves.
-    halved = re.sub(rf"(\\+)(?={quote}|\Z)", lambda m: m[1][: len(m[1]) // 2], text)
-    return halved
+    return re.sub(rf"(\\+)(?={quote}|\Z)", lambda m: m[1][: len(m[1]) // 2], text)
 
 
 def _scalar(word: str) -> Any:
@@ -554,7 +549,7 @@ def _range(start: Any, stop: Any = None, step: Any = 1) -> Range:
     return found
 
 
-def _interval(start: Any, end: Any, log: Any = False) -> Interval:
+def _interval(start: Any, end: Any, log: Any = False) -> Interval:  # noqa: FBT002  by position too
     if type(log) is not bool:
         raise _Misuse("log must be true or false")
     tags = frozenset({"log"}) if log else frozenset()
@@ -588,7 +583,7 @@ def _shuffle(*args: Any, sweep: Any = None, list: Any = None) -> Any:  # noqa: A
         return [_unquoted(value)]
     from random import shuffle  # rare, and its import is not free
 
-    mixed = value[:]
+    mixed: Any = [*value]
     shuffle(mixed)
     return mixed
 
@@ -676,8 +671,8 @@ def _show_text(text: str) -> str:
     if _PLAIN.match(text) and _scalar(text) is text:
         return text
     if text.startswith("${") and text.endswith("}") and "}" not in text[:-1] and "{" not in text[2:]:
-        return text
-    escaped = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (m[2] and "\\'"), text)
+        return str(text)
+    escaped: str = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (m[2] and "\\'"), text)
     return f"'{escaped}'"
 
 

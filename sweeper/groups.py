@@ -280,8 +280,7 @@ class Table:
     def __init__(self, configs: Mapping[str, Any], provider: str) -> None:
         self.provider = provider
         self.configs = {
-            path: config_of(content, f"{provider}:{path}", shipped=True)
-            for path, content in configs.items()
+            path: config_of(content, f"{provider}:{path}", shipped=True) for path, content in configs.items()
         }
         self.groups = {path[:at] for path in configs for at, char in enumerate(path) if char == "/"}
 
@@ -384,7 +383,7 @@ class SearchPath:
         more = [source(path, provider) for path in paths]
         at = len(self.sources) - (self.sources[-1].provider == "plugins")
         sources = [*self.sources[:at], *more, *self.sources[at:]]
-        known = {path: config for path, config in self.configs.items() if config}
+        known: dict[str, Config | None] = {k: config for k, config in self.configs.items() if config}
         return SearchPath(sources, legacy=self.legacy, configs=known)
 
     def files(self) -> list[str]:
@@ -403,7 +402,8 @@ class SearchPath:
 
     def describe(self) -> str:
         """Return the sources as lines for an error."""
-        return "\n".join(f"    {source!r}" for source in self.sources)
+        shown = (s for s in self.sources if s.provider not in ("hydra", "sweeper", "plugins"))
+        return "\n".join(f"    {source!r}" for source in shown) or "    (nothing)"
 
     def missing(self, what: str, group: str | None, name: str, parent: str = "") -> MissingConfigError:
         """Return the error for a config that no source has."""
@@ -412,12 +412,14 @@ class SearchPath:
             options = self.options(group)
             hint = nearest(name, options)
             if options:
-                listed = f"{group} has the options: {', '.join(options)}"
-                hint = f"{hint}\n{listed}" if hint else listed
+                listed = f"{group} has the options" if group else "There are"
+                hint = f"{hint}\n{listed}: {', '.join(options)}".strip()
             elif not self.has_group(group):
                 hint = f"There is no folder '{group}' in the search path."
-        where = f"in {parent}" if parent else ""
-        return MissingConfigError(what, where, f"{hint}\nSearch path:\n{self.describe()}".strip())
+        own = (group or "").startswith(("sweeper/", "hydra/"))
+        where = f"in {parent}" if parent and not own else ""
+        path = "" if own else f"\nSearch path:\n{self.describe()}"
+        return MissingConfigError(what, where, f"{hint}{path}".strip())
 
 
 def content_at(config: Config | None, key: str) -> Any:

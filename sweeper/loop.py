@@ -7,29 +7,25 @@ written to `sweep.jsonl` before it happens, so that a sweep that is killed can b
 
 from __future__ import annotations
 
-import csv
-import io
-import json
+import itertools
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from . import yamls
+from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
-from .grammar import show
-from .job import ended_badly, read_record, read_reports, run_job, write_record
+from .job import ended_badly, read_record, run_job, write_record
+from .journal import Earlier, Journal, journaled, locked, now, outcome_from, write_sweep
 from .launch import Executor, Launcher, RunDiedError, make_launcher
 from .plan import Plan, directory_of
 from .points import Points
-from .provenance import git_state, versions
+from .provenance import git_state
 from .records import (
     CANCELLED,
     COMPLETED,
@@ -38,172 +34,21 @@ from .records import (
     PRUNED,
     History,
     Job,
-    Objective,
     Outcome,
     Point,
     Program,
     Trial,
 )
+from .results import RunResult, SweepResult, best_of, write_results
+from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
 from .search import Asker, make_searcher
 from .space import Space
-from .runs import JobMaker, is_setting, make_directory, link_latest, new_id
 from .track import SweepRecord, Trackers, open_trackers
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, show_param, summary
 
 DEFAULT_TRIALS = 20
 _POLL = 0.25  # seconds between looks at what runs report
 _RESULTS_EVERY = 1.0  # seconds between writes of results.csv
-
-# ----------------------------------------------------------------------------------------- results
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """A run that has ended."""
-
-    number: int
-    attempt: int
-    directory: str
-    params: Mapping[str, Any]
-    outcome: Outcome
-
-    @property
-    def status(self) -> str:
-        """COMPLETED, FAILED, PRUNED or CANCELLED."""
-        return self.outcome.status
-
-    @property
-    def score(self) -> float | None:
-        """What the function returned, if it can be compared."""
-        return self.outcome.score
-
-    @property
-    def metrics(self) -> Mapping[str, float]:
-        """All metrics, the last value of each."""
-        return self.outcome.metrics
-
-    @property
-    def seconds(self) -> float:
-        """How long the run took."""
-        return self.outcome.seconds
-
-
-@dataclass(frozen=True, slots=True)
-class SweepResult:
-    """What came of a sweep."""
-
-    directory: str
-    objective: Objective
-    runs: tuple[RunResult, ...]  # by number
-    reason: str = ""  # why it ended
-    interrupted: bool = False
-
-    @property
-    def best(self) -> RunResult | None:
-        """The run with the best score, the first of equals."""
-        return best_of(self.runs, self.objective)
-
-    @property
-    def failed(self) -> tuple[RunResult, ...]:
-        """The runs that failed."""
-        return tuple(run for run in self.runs if run.status == FAILED)
-
-    def to_pandas(self) -> Any:
-        """Return a DataFrame with a row a run, the columns those of results.csv."""
-        import pandas
-
-        return pandas.DataFrame(rows(self.runs))
-
-
-def best_of(runs: Sequence[RunResult], objective: Objective) -> RunResult | None:
-    """Return the run with the best score, the first of equals."""
-    best: RunResult | None = None
-    for run in sorted(runs, key=lambda run: run.number):
-        if run.status != COMPLETED or run.score is None or objective.several:
-            continue
-        if objective.better(run.score, best.score if best is not None else None):
-            best = run
-    return best
-
-
-_FIXED = ("number", "status", "score", "seconds")
-
-
-def rows(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """Return the rows of results.csv: one a run, with the columns of all."""
-    keys = dict.fromkeys(key for run in runs for key in run.params)
-    names = dict.fromkeys(name for run in runs for name in run.metrics)
-    taken = {*_FIXED, *(f"metrics.{name}" for name in names)}
-    column = {key: f"params.{key}" if key in taken else key for key in keys}
-    found = []
-    for run in sorted(runs, key=lambda run: run.number):
-        row: dict[str, Any] = {
-            "number": run.number, "status": run.status, "score": run.score, "seconds": run.seconds,
-        }  # fmt: skip
-        row.update({column[key]: run.params.get(key, "") for key in keys})
-        row.update({f"metrics.{name}": run.metrics.get(name, "") for name in names})
-        found.append(row)
-    return found
-
-
-def write_results(path: str, runs: Sequence[RunResult]) -> None:
-    """Write results.csv."""
-    table = rows(runs)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table[0] if table else _FIXED)
-    for row in table:
-        writer.writerow([_cell(name, value) for name, value in row.items()])
-    yamls.write_text(path, text.getvalue())
-
-
-def _cell(name: str, value: Any) -> Any:
-    if value is None and name in _FIXED:
-        return ""
-    return value if isinstance(value, str) else show(value)
-
-
-# ----------------------------------------------------------------------------------------- records
-
-
-class Journal:
-    """The sweep's append-only record, `sweep.jsonl`: the truth."""
-
-    def __init__(self, path: str) -> None:
-        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  kept open; closed by close()
-        self.synced = time.monotonic()
-
-    def write(self, event: str, **what: Any) -> None:
-        """Append a line; it is in the system's hands when this returns."""
-        line = {"event": event, "time": _now(), **what}
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
-
-    def sync(self) -> None:
-        """See that what was written reaches the disk."""
-        if time.monotonic() - self.synced > 1.0:
-            os.fsync(self.file.fileno())
-            self.synced = time.monotonic()
-
-    def close(self) -> None:
-        """Close the file, all of it on the disk."""
-        os.fsync(self.file.fileno())
-        self.file.close()
-
-
-def read_journal(path: str) -> list[dict[str, Any]]:
-    """Return the lines of a journal, but for one that was cut off while it was written."""
-    found = []
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            with suppress(ValueError):
-                found.append(json.loads(line))
-    return found
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
-
 
 # -------------------------------------------------------------------------------------- the sweep
 
@@ -232,11 +77,14 @@ class Sweep:
     view: View
     runs: dict[int, _Asked] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)  # the numbers that have ended, in that order
+    ended: list[Trial] = field(default_factory=list)  # the same, for the searcher
+    pending: dict[int, Trial] = field(default_factory=dict)
     again: list[int] = field(default_factory=list)  # asked by an earlier process, not ended
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""
     mistake: SweeperError | None = None
+    noted: bool = False
     began: float = field(default_factory=time.monotonic)
     written: float = 0.0
 
@@ -252,15 +100,88 @@ class Sweep:
 
     def history(self) -> History:
         """Return what a searcher may know now."""
-        ended = []
-        for number in self.order:
-            asked = self.runs[number]
-            result = asked.result
-            score = result.score if result is not None and result.status == COMPLETED else None
-            loss = None if score is None else -score if self.maker.objective.maximize else score
-            ended.append(Trial(number, asked.point, loss))
-        done = set(self.order)
-        return History(ended, [Trial(n, a.point) for n, a in self.runs.items() if n not in done])
+        return History(self.ended, list(self.pending.values()))
+
+    def open(self, asked: _Asked) -> None:
+        """Take note of a run that is asked for."""
+        self.runs[asked.number] = asked
+        self.pending[asked.number] = Trial(asked.number, asked.point)
+
+    def close(self, asked: _Asked, result: RunResult) -> None:
+        """Take note of what came of a run."""
+        asked.result = result
+        self.order.append(asked.number)
+        score = result.score if result.status == COMPLETED else None
+        loss = None if score is None else -score if self.maker.objective.maximize else score
+        del self.pending[asked.number]
+        self.ended.append(Trial(asked.number, asked.point, loss))
+
+    def restore(self, earlier: Earlier) -> None:
+        """Bring the sweep to where an earlier process left it.
+
+        Raises:
+            RecordError: if its points do not belong to the space.
+        """
+        for event in earlier.events:
+            number: int = event.get("number", -1)
+            if event["event"] == "ask":
+                point = event["point"]
+                self.check_point(number, point)
+                self.open(_Asked(number, point, event["params"]))
+                self.asker.replay(point)
+            elif event["event"] == "start":
+                asked = self.runs[number]
+                asked.attempts = event["attempt"]
+                asked.directory = asked.directory or event["directory"]
+            elif event["event"] == "end":
+                again = event["status"] == CANCELLED or (event["status"] == FAILED and earlier.retry_failed)
+                if not again:
+                    self.restore_end(number, event["attempt"], outcome_from(event))
+        for asked in self.runs.values():
+            if asked.result is None:
+                self.look_after(asked)
+        ended = self.results()
+        progress, best = self.view.progress, best_of(ended, self.maker.objective)
+        progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
+        progress.failed = sum(run.status == FAILED for run in ended)
+        progress.best = (best.number, best.score) if best is not None and best.score is not None else None
+
+    def check_point(self, number: int, point: Point) -> None:
+        """Refuse a point that the space does not have."""
+        space = self.points.space
+        try:
+            active = space.active(point)
+            fits = {p.name for p in active} == set(point)
+            fits = fits and all(p.domain.contains(point[p.name]) for p in active)
+        except SweeperError:
+            fits = False
+        if not fits:
+            raise RecordError(
+                f"The space has changed since the sweep began: run {number} is no point of it",
+                f"    {', '.join(f'{k}={show_param(v)}' for k, v in point.items())}",
+                "Take the change back, or begin a new sweep.",
+            )
+
+    def restore_end(self, number: int, attempt: int, outcome: Outcome) -> None:
+        """Take over what came of a run."""
+        asked = self.runs[number]
+        place = self.attempt_directory(asked, attempt)
+        self.close(asked, RunResult(number, attempt, place, asked.params, outcome))
+
+    def look_after(self, asked: _Asked) -> None:
+        """See to a run that has no end: make it again, unless it completed all the same."""
+        attempt = asked.attempts
+        found = read_record(self.attempt_directory(asked, attempt)) if attempt else None
+        if found is not None and found.status in (COMPLETED, PRUNED):
+            self.restore_end(asked.number, attempt, found)
+            self.journal.write("end", number=asked.number, attempt=attempt, **journaled(found))
+        else:
+            self.again.append(asked.number)
+
+    def attempt_directory(self, asked: _Asked, attempt: int) -> str:
+        """Return the directory of an attempt at a run: the second at run 3 is 3.1."""
+        name = asked.directory if attempt == 1 else f"{asked.directory}.{attempt - 1}"
+        return os.path.join(self.maker.sweep_directory, name)
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
@@ -301,7 +222,7 @@ class Sweep:
         number = len(self.runs)
         asked = _Asked(number, point, self.points.space.params(point))
         self.journal.write("ask", number=number, point=point, params=dict(asked.params))
-        self.runs[number] = asked
+        self.open(asked)
         return asked
 
     def limit(self) -> int | None:
@@ -318,18 +239,31 @@ class Sweep:
             composed = self.plan.compose(overrides)
             job = self.maker.make(number, attempt, "", composed, overrides, asked.params)
             if not asked.directory:
-                asked.directory = self.maker.subdirectory(job, composed)
+                asked.directory = self.free_name(self.maker.subdirectory(job, composed))
         except SweeperError as error:
             if not self.order and not self.live:
                 raise
             self.fail(asked, error)
             return
-        name = asked.directory if attempt == 1 else f"{asked.directory}.{attempt - 1}"
+        path = self.attempt_directory(asked, attempt)
+        name = os.path.relpath(path, self.maker.sweep_directory)
         self.journal.write("start", number=number, attempt=attempt, directory=name)
-        directory = make_directory(os.path.join(self.maker.sweep_directory, name), fixed=False)
+        directory = make_directory(path, fixed=True)
         job = job._replace(directory=directory)
         self.trackers.start(job)
         self.live[executor.submit(run_job, job)] = job
+        if executor.note and not self.noted:
+            self.view.line(f"note: {executor.note}")
+            self.noted = True
+
+    def free_name(self, name: str) -> str:
+        """Return a directory's name that no run of the sweep has: the name itself, or with -2, -3."""
+        taken = {asked.directory for asked in self.runs.values()}
+        for count in itertools.count(1):
+            free = name if count == 1 else f"{name}-{count}"
+            if free not in taken and not os.path.exists(os.path.join(self.maker.sweep_directory, free)):
+                return free
+        raise AssertionError
 
     def fail(self, asked: _Asked, error: SweeperError) -> None:
         """Take note of a point whose config cannot be composed, when others could be."""
@@ -337,7 +271,7 @@ class Sweep:
         job = self.maker.make(
             asked.number, asked.attempts, make_directory(path, fixed=False), self.plan.base, (), asked.params
         )
-        outcome = Outcome(FAILED, started=_now(), ended=_now(), error=str(error))
+        outcome = Outcome(FAILED, started=now(), ended=now(), error=str(error))
         os.makedirs(job.records, exist_ok=True)
         write_record(job, outcome)
         self.trackers.start(job)
@@ -362,14 +296,13 @@ class Sweep:
             words = "the process ended before the run began; see the log"
         else:
             words = str(error)
-        return ended_badly(job, words, "", 0.0)
+        return ended_badly(job, words)
 
     def take(self, job: Job, outcome: Outcome) -> None:
         """Record an outcome, everywhere; end the sweep if there is no sense in going on."""
         asked = self.runs[job.number]
-        asked.result = RunResult(job.number, job.attempt, job.directory, job.params, outcome)
-        self.order.append(job.number)
-        self.journal.write("end", number=job.number, attempt=job.attempt, **_journaled(outcome))
+        self.close(asked, RunResult(job.number, job.attempt, job.directory, job.params, outcome))
+        self.journal.write("end", number=job.number, attempt=job.attempt, **journaled(outcome))
         self.trackers.finish(job, outcome)
         progress = self.view.progress
         progress.ended += 1
@@ -385,17 +318,15 @@ class Sweep:
 
     def judge(self, outcome: Outcome) -> None:
         """End a sweep whose runs all fail, or a search that gets nothing to compare."""
-        ended = [self.runs[number].result for number in self.order]
-        limit = self.plan.settings.launcher.max_failures
-        if limit and len(ended) == limit and all(r is not None and r.status == FAILED for r in ended):
+        limit, progress = self.plan.settings.launcher.max_failures, self.view.progress
+        if limit and progress.ended == progress.failed == limit:
             self.reason = f"the first {limit} runs failed"
         usable = outcome.score is not None or outcome.values
-        if self.searching and len(ended) == 1 and outcome.status == COMPLETED and not usable:
+        if self.searching and progress.ended == 1 and outcome.status == COMPLETED and not usable:
             self.reason = "no score to search by"
             self.mistake = UsageError(
                 f"A search needs a score, but the first run {outcome.note or 'returned none'}",
-                hint="Return a number, or a dict of metrics and name one with "
-                "sweeper.objective.metric=NAME.",
+                hint="Return a number, or a dict of metrics and name one with sweeper.objective.metric=NAME.",
             )
 
     def read_reports(self, jobs: Sequence[Job] | None = None) -> None:
@@ -424,24 +355,11 @@ class Sweep:
         for future, job in list(self.live.items()):
             outcome = future.result() if future.done() and future.exception() is None else None
             if outcome is None or outcome.status not in (COMPLETED, PRUNED):
-                ended = ended_badly(job, "the sweep was interrupted", "", 0.0)
+                ended = ended_badly(job, "the sweep was interrupted")
                 outcome = ended if ended.status == COMPLETED else ended._replace(status=CANCELLED)
                 write_record(job, outcome)
             del self.live[future]
             self.take(job, outcome)
-
-
-def _journaled(outcome: Outcome) -> dict[str, Any]:
-    kept: dict[str, Any] = {
-        "status": outcome.status, "score": outcome.score, "seconds": outcome.seconds,
-        "metrics": dict(outcome.metrics), "started": outcome.started, "ended": outcome.ended,
-    }  # fmt: skip
-    if outcome.values:
-        kept["values"] = list(outcome.values)
-    for name in ("error", "note"):
-        if getattr(outcome, name):
-            kept[name] = getattr(outcome, name)
-    return kept
 
 
 @contextmanager
@@ -465,7 +383,7 @@ def run_sweep(
     plan: Plan,
     program: Program,
     *,
-    resumed: Resumed | None = None,
+    earlier: Earlier | None = None,
     stream: Any = None,
 ) -> SweepResult:
     """Run a plan's sweep to its end and return what came of it.
@@ -491,37 +409,37 @@ def run_sweep(
     seed = settings.search.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "big")
-    if resumed is not None:
-        seed = resumed.seed
+    if earlier is not None:
+        seed = earlier.seed
     asker = Asker(make_searcher(settings.search), space, seed)
-    epoch = resumed.epoch if resumed is not None else time.time()
+    epoch = earlier.epoch if earlier is not None else time.time()
     git = git_state(program.folder)
-    if resumed is not None:
-        sweep_id, directory = resumed.id, resumed.directory
+    if earlier is not None:
+        sweep_id, directory = earlier.id, earlier.directory
     else:
         sweep_id = new_id()
         directory = _sweep_directory(plan, program, epoch)
     maker = JobMaker(plan, program, objective, sweep_id, directory, seed, epoch, git)
     record = SweepRecord(
-        id=sweep_id, name=settings.name or program.name, directory=directory, started=_now(),
+        id=sweep_id, name=settings.name or program.name, directory=directory, started=now(),
         search=settings.search.name, objective=objective.describe(),
         overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
         note=settings.note, seed=seed, folder=program.folder, git=git,
     )  # fmt: skip
     with ExitStack() as stack:
-        stack.enter_context(_lock(directory))
-        if resumed is None:
-            _write_sweep(directory, points, program, record)
+        stack.enter_context(locked(directory))
+        if earlier is None:
+            write_sweep(directory, points, program, record)
             link_latest(settings.sweep.dir, directory, program.folder)
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record)
         shown = View(objective, Progress(None, launcher.slots), stream=stream)
         sweep = Sweep(points, maker, journal, asker, trackers, shown)
-        if resumed is not None:
-            resumed.replay(sweep)
+        if earlier is not None:
+            sweep.restore(earlier)
         shown.progress.total = _total(sweep)
-        journal.write("begin" if resumed is None else "resume", seed=seed, epoch=epoch, pid=os.getpid())
+        journal.write("begin" if earlier is None else "resume", seed=seed, epoch=epoch, pid=os.getpid())
         shown.begin(_headline(sweep, launcher))
         status = _conduct(sweep, launcher, program)
         sweep.write_results(now=True)
@@ -595,59 +513,6 @@ def _sweep_directory(plan: Plan, program: Program, epoch: float) -> str:
     return make_directory(path, fixed=fixed)
 
 
-def _write_sweep(directory: str, points: Points, program: Program, record: SweepRecord) -> None:
-    plan = points.plan
-    ref = program.ref
-    content = {
-        "id": record.id,
-        "name": record.name,
-        "note": record.note or None,
-        "started": record.started,
-        "seed": record.seed,
-        "search": record.search,
-        "objective": record.objective,
-        "overrides": [o.text for o in plan.overrides],
-        "space": points.space.describe(),
-        "program": {
-            "main": ref.main,
-            "module": ref.module,
-            "function": ref.name,
-            "interpreter": sys.executable,
-            "folder": program.folder,
-            "flags": list(program.flags),
-            "command": command_line(program.line),
-        },
-        "versions": versions(),
-        "git": dict(record.git) if record.git else None,
-        "config_name": plan.primary,
-        "config_files": plan.search.digests(),
-        "config": plan.base.tree,
-        "sweeper": plan.base.settings,
-    }
-    yamls.write(os.path.join(directory, "sweep.yaml"), content)
-
-
-@contextmanager
-def _lock(directory: str) -> Iterator[None]:
-    """Hold a sweep's directory, so that no second process drives it."""
-    path = os.path.join(directory, ".lock")
-    try:
-        import fcntl
-    except ImportError:  # no such locks on Windows
-        yield
-        return
-    with open(path, "w", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RecordError(f"Another process drives the sweep in {directory}") from None
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
-
-
 def _say_end(sweep: Sweep, program: Program) -> None:
     results = sweep.results()
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
@@ -670,168 +535,15 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         sweep.view.line(line)
 
 
-# ---------------------------------------------------------------------------------------- resuming
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """What an earlier process left of a sweep."""
-
-    directory: str
-    id: str
-    seed: int
-    epoch: float
-    events: list[dict[str, Any]]
-    retry_failed: bool = False
-
-    def replay(self, sweep: Sweep) -> None:
-        """Bring a sweep to where the earlier process left it.
-
-        Raises:
-            RecordError: if its points do not belong to the space.
-        """
-        for event in self.events:
-            number = event.get("number")
-            if event["event"] == "ask":
-                point = event["point"]
-                self._check(sweep, number, point)
-                sweep.runs[number] = _Asked(number, point, event["params"])
-                sweep.asker.replay(point)
-            elif event["event"] == "start":
-                asked = sweep.runs[number]
-                asked.attempts = event["attempt"]
-                asked.directory = asked.directory or event["directory"]
-            elif event["event"] == "end":
-                self._end(sweep, event)
-        for asked in sweep.runs.values():
-            self._look(sweep, asked)
-        ended = sweep.results()
-        progress = sweep.view.progress
-        progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
-        progress.failed = sum(run.status == FAILED for run in ended)
-        best = best_of(ended, sweep.maker.objective)
-        progress.best = (best.number, best.score) if best is not None and best.score is not None else None
-
-    def _check(self, sweep: Sweep, number: int, point: Point) -> None:
-        space = sweep.points.space
-        try:
-            active = space.active(point)
-            fits = {p.name for p in active} == set(point)
-            fits = fits and all(p.domain.contains(point[p.name]) for p in active)
-        except SweeperError:
-            fits = False
-        if not fits:
-            raise RecordError(
-                f"The space has changed since the sweep began: run {number} is no point of it",
-                f"    {', '.join(f'{k}={show_param(v)}' for k, v in point.items())}",
-                "Take the change back, or begin a new sweep.",
-            )
-
-    def _end(self, sweep: Sweep, event: dict[str, Any]) -> None:
-        status = event["status"]
-        if status == CANCELLED or (status == FAILED and self.retry_failed):
-            return
-        number = event["number"]
-        asked = sweep.runs[number]
-        outcome = Outcome(
-            status=status, score=event["score"], metrics=event["metrics"],
-            values=tuple(event.get("values", ())), started=event["started"], ended=event["ended"],
-            seconds=event["seconds"], error=event.get("error", ""), note=event.get("note", ""),
-        )  # fmt: skip
-        attempt = event["attempt"]
-        asked.result = RunResult(number, attempt, self._place(asked, attempt), asked.params, outcome)
-        sweep.order.append(number)
-
-    def _place(self, asked: _Asked, attempt: int) -> str:
-        name = asked.directory if attempt == 1 else f"{asked.directory}.{attempt - 1}"
-        return os.path.join(self.directory, name)
-
-    def _look(self, sweep: Sweep, asked: _Asked) -> None:
-        """See to a run that has no end: it may have completed all the same."""
-        if asked.result is not None:
-            return
-        found = read_record(self._place(asked, asked.attempts)) if asked.attempts else None
-        if found is not None and found.status in (COMPLETED, PRUNED):
-            event = {"number": asked.number, "attempt": asked.attempts, **_journaled(found)}
-            self._end(sweep, event)
-            sweep.journal.write("end", **event)
-        else:
-            sweep.again.append(asked.number)
-
-
-def read_sweep(directory: str) -> dict[str, Any]:
-    """Return what a sweep's `sweep.yaml` holds.
-
-    Raises:
-        RecordError: if there is no sweep in the directory.
-    """
-    path = os.path.join(directory, "sweep.yaml")
-    try:
-        found = yamls.read(path)
-    except OSError:
-        raise RecordError(
-            f"There is no sweep in {directory}", hint="--resume takes a sweep's directory, as it was printed."
-        ) from None
-    if not isinstance(found, dict) or "program" not in found:
-        raise RecordError(f"{path} is no record of a sweep")
-    return found
-
-
-def find_resumed(directory: str, *, retry_failed: bool) -> Resumed:
-    """Return what an earlier process left in a directory."""
-    directory = os.path.abspath(directory)
-    record = read_sweep(directory)
-    path = os.path.join(directory, "sweep.jsonl")
-    events = read_journal(path) if os.path.exists(path) else []
-    begun = next((event for event in events if event["event"] == "begin"), None)
-    epoch = begun["epoch"] if begun else time.time()
-    return Resumed(directory, record["id"], record["seed"], epoch, events, retry_failed)
-
-
-def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
-    """Refuse to resume with another config; return warnings of what else has changed.
-
-    Raises:
-        RecordError: naming the first key that differs.
-    """
-    before, now = record["config"] or {}, plan.base.tree
-    if before != now:
-        key = _first_difference(before, now, "")
-        raise RecordError(
-            f"The config has changed since the sweep began, at '{key}'",
-            f"in {', '.join(_changed(plan, record)) or 'the config'}",
-            "Take the change back, or begin a new sweep.",
-        )
-    warnings = []
-    for name, version in (record.get("versions") or {}).items():
-        current = versions().get(name)
-        if current != version:
-            warnings.append(f"warning: {name} is {current} now, and was {version}")
-    return warnings
-
-
-def _changed(plan: Plan, record: Mapping[str, Any]) -> list[str]:
-    before, now = record.get("config_files") or {}, plan.search.digests()
-    return [path for path, digest in now.items() if before.get(path, digest) != digest]
-
-
-def _first_difference(before: Any, now: Any, path: str) -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in {**before, **now}:
-            if key not in before or key not in now:
-                return f"{path}{key}"
-            if before[key] != now[key]:
-                return _first_difference(before[key], now[key], f"{path}{key}.")
-    return path.rstrip(".")
-
-
 def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
     found = Points(plan)
     space, settings = found.space, plan.settings.search
     if found.is_grid:
         size = _grid_size(space)
-        points = map(space.grid_point, range(size if settings.trials is None else min(size, settings.trials)))
+        points: Iterator[Point] = map(
+            space.grid_point, range(size if settings.trials is None else min(size, settings.trials))
+        )
     else:
         points = iter([space.first()])
         write("# the first run; what comes next is decided by the scores")

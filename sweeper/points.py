@@ -132,7 +132,8 @@ class Points:
     def _declared_keys(self) -> set[str]:
         """Return every key that a `_space_` of a swept option declares, composing each option once."""
         if self._declared is None:
-            self._declared = found = set()
+            found: set[str] = set()
+            self._declared = found
             swept = [root for root in self.space.roots if root.is_group]
             simple = [o for o in self.plan.overrides if not o.sweeps and self.plan.search.has_group(o.key)]
             first = {root.key: root.at_value(root.first()) for root in swept}

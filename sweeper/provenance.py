@@ -31,7 +31,7 @@ def git_state(folder: str) -> dict[str, Any] | None:
     import subprocess
 
     try:
-        asked = subprocess.run(  # noqa: S603
+        asked = subprocess.run(
             ["git", "status", "--porcelain", "--untracked-files=no"],  # noqa: S607  whichever git there is
             cwd=folder, capture_output=True, text=True, timeout=5, check=True,
         )  # fmt: skip

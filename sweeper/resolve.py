@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -21,7 +22,7 @@ from .errors import ConfigError, nearest
 
 Facts = Mapping[str, Any]
 
-_facts: ContextVar[Facts] = ContextVar("sweeper_facts", default={})
+_facts: ContextVar[Facts] = ContextVar("sweeper_facts", default=MappingProxyType({}))
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def resolve(value: Any, tree: Mapping[Any, Any], where: str) -> Any:
     try:
         node = root._get_node("__value")  # noqa: SLF001  as `root.__value`, which Python would mangle
         if OmegaConf.is_config(node):
-            return OmegaConf.to_container(node, resolve=True)  # type: ignore[arg-type]
+            return OmegaConf.to_container(node, resolve=True)
         return root["__value"]
     except OmegaConfBaseException as error:
         raise ConfigError(f"Cannot resolve {where}: {str(error).splitlines()[0]}", f"    {value}") from None

@@ -38,8 +38,8 @@ def make_directory(path: str, *, fixed: bool) -> str:
                 return found
     except OSError as error:
         raise RecordError(
-            f"Cannot make the directory {path}: {error.strerror}", hint="Set another with sweeper.sweep.dir "
-            "or sweeper.run.dir."
+            f"Cannot make the directory {path}: {error.strerror}",
+            hint="Set another with sweeper.sweep.dir or sweeper.run.dir.",
         ) from None
 
 
@@ -125,6 +125,7 @@ class JobMaker(NamedTuple):
 
 
 def is_setting(override: Override) -> bool:
+    """Whether an override is one of the program's own settings, and no param of a run."""
     return override.name.startswith(OWN)
 
 

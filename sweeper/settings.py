@@ -251,8 +251,9 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
             options[str(key)] = value
             continue
         if path + key in _DURATIONS and value is not None:
-            value = seconds(value, f"sweeper.{path}{key}")
-        elif (path or key not in _PARTS) and not _is_kind(value, fields[key]):
+            values[key] = seconds(value, f"sweeper.{path}{key}")
+            continue
+        if (path or key not in _PARTS) and not _is_kind(value, fields[key]):
             raise SettingsError(f"sweeper.{path}{key} must be {_words(fields[key])}, not {show(value)}")
         values[key] = value
     if options:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -101,14 +101,13 @@ def _info(plan: Plan, what: str) -> str:
         from .search import SEARCHERS
         from .track import TRACKERS
 
-        rows = [("Group", "Options")]
-        for group, names in (("search", SEARCHERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS)):
-            rows.append((f"sweeper/{group}", ", ".join(names)))
-        parts.append("Options that ship\n" + _table(rows))
+        seams = (("search", SEARCHERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS))
+        options = [(f"sweeper/{group}", ", ".join(names)) for group, names in seams]
+        parts.append("Options that ship\n" + _table([("Group", "Options"), *options]))
     return "\n\n".join(parts)
 
 
-def _table(rows: list[tuple[str, ...]]) -> str:
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(f"  {line}".rstrip() for line in lines)
@@ -121,9 +120,11 @@ def explain(plan: Plan, key: str) -> list[str]:
         place = _place(entry, key)
         if place is not None:
             found.append(place)
-    for override in plan.overrides:
-        if not override.sweeps and (override.key == key or key.startswith(f"{override.key}.")):
-            found.append((f"the command line: {override.text}", override.value))
+    found += [
+        (f"the command line: {o.text}", o.value)
+        for o in plan.overrides
+        if not o.sweeps and (o.key == key or key.startswith(f"{o.key}."))
+    ]
     if not found:
         keys = [f"{e.package}.{k}" if e.package else str(k) for e in plan.base.entries for k in _top(e)]
         raise ConfigError(f"Nothing sets '{key}'", hint=nearest(key, keys))

@@ -10,7 +10,9 @@ import time
 from datetime import datetime
 from typing import Any
 
-from .job import Result, call, read_reports, teed
+from .current import read_reports
+from .job import Result, call
+from .output import teed
 from .plan import Plan, directory_of
 from .provenance import git_head
 from .records import Job, Program

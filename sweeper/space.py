@@ -145,11 +145,11 @@ def domain_of(value: Any, where: str, *, options: Callable[[], list[str]] | None
     """
     match value:
         case Choice(values=values, shuffle=shuffle):
-            return Choices(_mixed(_distinct(values), shuffle, where))
+            return Choices(_mixed(_distinct(values), where) if shuffle else _distinct(values))
         case Range(shuffle=shuffle, tags=tags):
             return _range(value, where, shuffle=shuffle, log="log" in tags)
         case Interval(start=start, end=end, tags=tags):
-            return _interval(start, end, "log" in tags, where)
+            return _interval(start, end, where, log="log" in tags)
         case Glob():
             names = value.pick(options()) if options is not None else []
             if not names:
@@ -166,9 +166,7 @@ def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _mixed(values: tuple[Any, ...], shuffle: bool, where: str) -> tuple[Any, ...]:
-    if not shuffle:
-        return values
+def _mixed(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
     mixed = list(values)
     Random(where).shuffle(mixed)  # noqa: S311  the order of a grid is no secret, and resumes the same
     return tuple(mixed)
@@ -178,18 +176,16 @@ def _range(value: Range, where: str, *, shuffle: bool, log: bool) -> Domain:
     start, stop, step = value.start, value.stop, value.step
     whole = all(isinstance(x, int) for x in (start, stop, step))
     if (stop - start) * step <= 0:
-        raise SpaceError(
-            f"{show(value)} is empty", where, "Its end is excluded: range(1, 4) is 1, 2, 3."
-        )
+        raise SpaceError(f"{show(value)} is empty", where, "Its end is excluded: range(1, 4) is 1, 2, 3.")
     if log and min(start, stop) <= 0:
         raise SpaceError(f"{show(value)} has no logarithm", where, "Begin it above zero.")
     if whole and step > 0 and not shuffle:
         high = int(start) + (math.ceil((stop - start) / step) - 1) * int(step)
         return Integers(int(start), high, int(step), log)
-    return Choices(_mixed(value.values(), shuffle, where), ordered=not shuffle)
+    return Choices(_mixed(value.values(), where) if shuffle else value.values(), ordered=not shuffle)
 
 
-def _interval(start: float, end: float, log: bool, where: str) -> Domain:
+def _interval(start: float, end: float, where: str, *, log: bool) -> Domain:
     whole = isinstance(start, int) and isinstance(end, int)
     shown = show(Interval(start=start, end=end, tags=frozenset({"log"} if log else ())))
     if not (math.isfinite(start) and math.isfinite(end)):

@@ -8,6 +8,7 @@ asks OmegaConf itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 MISSING = "???"
@@ -104,6 +105,18 @@ def _index(items: list[Any], part: str) -> int:
     return index + len(items) if index < 0 else index
 
 
+def extended(tree: Any, key: str, values: Iterable[Any]) -> list[Any]:
+    """Return the list at a dotted key with more values at its end.
+
+    Raises:
+        Mismatch: if something else is there.
+    """
+    there = get(tree, key)
+    if there is not None and not isinstance(there, list):
+        raise Mismatch(f"'{key}' is no list to extend")
+    return [*(there or []), *values]
+
+
 class Absent(Mismatch):
     """A key does not exist; `known` are those that do, where the way ends."""
 
@@ -142,7 +155,9 @@ def put(tree: dict[Any, Any], key: str, value: Any, *, add: bool) -> None:
         if not add:
             _check_known(there, value, ".".join([*done, last]))
         merge(there, value, ".".join([*done, last, ""]))
-    elif isinstance(value, (dict, list)) and isinstance(there, (dict, list)) and type(value) is not type(there):
+    elif (
+        isinstance(value, (dict, list)) and isinstance(there, (dict, list)) and type(value) is not type(there)
+    ):
         raise Mismatch(f"a {type(value).__name__} is merged onto the {type(there).__name__} at '{key}'")
     else:
         _set(at, last, copy(value))

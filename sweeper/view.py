@@ -80,7 +80,7 @@ class View:
         if self.bar is not None:
             self.bar.print(text)
         else:
-            print(text, file=self.stream, flush=True)  # noqa: T201
+            print(text, file=self.stream, flush=True)
 
     def end(self) -> None:
         """Take the progress bar away."""
@@ -100,9 +100,7 @@ class _Bar:
         self.progress, self.began = progress, time.monotonic()
         self.console = Console(file=stream, highlight=False, soft_wrap=True)
         columns = ("{task.description}", BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
-        self.rich = RichProgress(
-            *columns, console=self.console, transient=True, refresh_per_second=4
-        )
+        self.rich = RichProgress(*columns, console=self.console, transient=True, refresh_per_second=4)
         self.task = self.rich.add_task("", total=progress.total, state="")
         self.rich.start()
         self.update()
@@ -156,9 +154,8 @@ def summary(ended: Ended) -> list[str]:
         lines.append(f"repeat the best  {ended.repeat}")
         lines.append(f"its directory    {best.directory}")
         params = " ".join(f"{key}={show_param(value)}" for key, value in best.params.items())
-        lines.append(
-            f"best ({ended.objective.describe()}): run {best.number}, score {best.score:.6g}, {params}".rstrip(", ")
-        )
+        score = f"run {best.number}, score {best.score:.6g}"
+        lines.append(f"best ({ended.objective.describe()}): {score}{', ' if params else ''}{params}")
     elif ended.searching:
         lines.append(f"no run has a score to {ended.objective.describe()}")
     return lines

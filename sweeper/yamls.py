@@ -103,7 +103,7 @@ class _Builder:
             raise yaml.constructor.ConstructorError(
                 None, None, "its aliases stand for more than a million values", node.start_mark
             )
-        if tag == "tag:yaml.org,2002:map" or tag == "tag:yaml.org,2002:seq":
+        if tag in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
             return self.container(node)
         if tag == "tag:yaml.org,2002:int":
             text = node.value
@@ -156,7 +156,9 @@ _Dumper.yaml_implicit_resolvers = {
 
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in text and not re.search(r"[ \t]\n|\A\s|[^\n\x20-\x7e\x85\xa0-\ud7ff]", text) else None
+    style = (
+        "|" if "\n" in text and not re.search(r"[ \t]\n|\A\s|[^\n\x20-\x7e\x85\xa0-\ud7ff]", text) else None
+    )
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)  # type: ignore[no-any-return]
 
 
@@ -170,7 +172,7 @@ _Dumper.add_multi_representer(object, _represent_other)
 
 def dump(data: Any) -> str:
     """Return plain data as YAML text, in the order given."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)  # type: ignore[no-any-return]
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
 def write(path: str | os.PathLike[str], data: Any) -> None:

@@ -8,10 +8,10 @@ A launcher has a number of slots and opens an executor in the manner of `concurr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import SettingsError, nearest
 from ..records import Job, Outcome, Program
@@ -23,7 +23,9 @@ class RunDiedError(Exception):
 
 
 class Executor(Protocol):
-    """What a launcher opens."""
+    """What a launcher opens. Its `note` is what people should know of how it makes runs."""
+
+    note: str
 
     def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
         """Start a job; its future fails with a `RunDiedError` if its process dies."""
@@ -67,7 +69,8 @@ def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
         name = "joblib"  # what lives in a notebook, or where nothing forks, travels by pickle
     if name not in LAUNCHERS:
         raise SettingsError(
-            f"There is no launcher {name!r}", hint=nearest(name, LAUNCHERS) or f"There are {', '.join(LAUNCHERS)}."
+            f"There is no launcher {name!r}",
+            hint=nearest(name, LAUNCHERS) or f"There are {', '.join(LAUNCHERS)}.",
         )
     module, kind = LAUNCHERS[name]
     return getattr(import_module(f".{module}", __name__), kind)(settings)  # type: ignore[no-any-return]
@@ -94,7 +97,7 @@ THREADS = (
 )
 
 
-def death(code: int, environment: Mapping[str, str] | None = None) -> str:
+def death(code: int) -> str:
     """Return words for the exit code of a process that left no outcome; negative codes are signals.
 
     >>> death(3)

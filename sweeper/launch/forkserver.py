@@ -96,7 +96,8 @@ class Server:
         except BaseException:  # noqa: BLE001  whatever the user's script does
             error = traceback.format_exc()
         self.spawns = bool(reason) and start != "fork"
-        send(self.channel, ("ready", reason if self.spawns else "", error))
+        note = "" if not self.spawns or start == "spawn" else f"each run starts a Python of its own: {reason}"
+        send(self.channel, ("ready", note, self.spawns, error))
         gc.collect()
         gc.freeze()  # the collector would touch, and so copy, what the children share
 
@@ -183,7 +184,7 @@ class Server:
             traceback.print_exc()
         finally:
             try:
-                from ..job import leave
+                from ..output import leave
 
                 leave(code)
             finally:
@@ -259,11 +260,11 @@ def _die_with_parent() -> None:
 def _preload(request: dict[str, Any]) -> None:
     from importlib import import_module
 
-    from .. import job
+    from ..entry import find_function
 
     preload = request["preload"]
     if preload == "auto":
-        job.find_function(request["function"])
+        find_function(request["function"])
     else:
         for name in [preload] if isinstance(preload, str) else preload or ():
             import_module(name)
@@ -324,6 +325,4 @@ def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> N
 
 
 if __name__ == "__main__":
-    from sweeper.launch import forkserver
-
-    forkserver.main(sys.argv[1:])
+    main(sys.argv[1:])

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from ..job import call, teed
+from ..job import call
+from ..output import teed
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
 
@@ -28,6 +29,8 @@ class Inline:
 
 
 class _InlineExecutor:
+    note = ""
+
     def __init__(self, program: Program) -> None:
         self.function = program.function
 

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from ..job import call, captured, run_job
+from ..job import call, run_job
+from ..output import captured
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
 from . import RunDiedError, thread_limits
@@ -31,6 +32,8 @@ class Joblib:
 
 
 class _JoblibExecutor:
+    note = ""
+
     def __init__(self, program: Program, settings: LauncherSettings) -> None:
         self.program, self.settings = program, settings
         self.idle: list[Any] = []

@@ -45,16 +45,14 @@ class LocalExecutor:
         self.keys = count()
         self.lock = threading.Lock()
         self.closing = False
-        self.note = ""  # why runs are not forked, if they are not
+        self.note, self.spawns = "", False
         self._start()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         environment = {**os.environ, **thread_limits(self.settings)}
         package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [package, os.environ.get("PYTHONPATH", "")])
-        )
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(  # noqa: S603  our own interpreter
             [sys.executable, "-m", "sweeper.launch.forkserver", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
@@ -110,7 +108,7 @@ class LocalExecutor:
             if message is None:
                 break
             if message[0] == "ready":
-                _, self.note, self.error = message
+                _, self.note, self.spawns, self.error = message
                 self.ready.set()
                 continue
             _, key, code, result, timed_out = message
@@ -120,7 +118,7 @@ class LocalExecutor:
                 future.set_exception(RunDiedError(f"the run took longer than {limit:g} s (run_timeout)"))
             elif result:
                 future.set_result(pickle.loads(result))  # noqa: S301  from our own child
-            elif self.note and code in (0, 1):
+            elif self.spawns and code in (0, 1):
                 future.set_exception(Spawned())
             else:
                 future.set_exception(RunDiedError(death(code)))
@@ -158,5 +156,5 @@ class LocalExecutor:
         self.channel.close()
 
 
-class Spawned(Exception):  # noqa: N818  not an error: the outcome lies in the run's directory
+class Spawned(Exception):
     """The run's process ended by itself, and its outcome is in its record."""

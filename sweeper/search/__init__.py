@@ -47,7 +47,8 @@ def make_searcher(settings: SearchSettings) -> Searcher:
     name = settings.name
     if name not in SEARCHERS:
         raise SettingsError(
-            f"There is no search {name!r}", hint=nearest(name, SEARCHERS) or f"There are {', '.join(SEARCHERS)}."
+            f"There is no search {name!r}",
+            hint=nearest(name, SEARCHERS) or f"There are {', '.join(SEARCHERS)}.",
         )
     module, kind = SEARCHERS[name]
     options: Mapping[str, Any] = settings.options

@@ -51,10 +51,7 @@ class Skopt:
         waiting = [t for t in history.pending if names <= t.point.keys()]
         startup = self.startup or min(max(2 * len(searched) + 2, 5), 20)
         if len(alike) < startup:
-            fresh = space.complete(
-                lambda p: point[p.name] if p.name in point else p.domain.sample(rng)
-            )
-            return fresh
+            return space.complete(lambda p: point[p.name] if p.name in point else p.domain.sample(rng))
         values = self._model_and_pick(active, point, alike, waiting, rng)
         return space.complete(
             lambda p: values.get(p.name, point.get(p.name, p.domain.at(0) if p.domain.size == 1 else None))

@@ -1,0 +1,156 @@
+"""The run that the caller is in, from inside: `sweeper.report` and `sweeper.current_run`.
+
+What a run reports is appended to its `metrics.jsonl`, which the launching process reads as it grows.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import Pruned, UsageError
+from .records import Job
+from .score import to_number
+
+
+class CurrentRun:
+    """The run that the caller is in: `id`, `number`, `directory`, `seed` and `params`."""
+
+    def __init__(self, job: Job | None = None) -> None:
+        self.id = job.id if job else ""
+        self.number = job.number if job else 0
+        self.directory = job.directory if job else ""
+        self.seed = job.seed if job else None
+        self.params: dict[str, Any] = dict(job.params) if job else {}
+        self.metrics: dict[str, float] = {}
+        self.tags: dict[str, str] = {}
+        self.artifacts: list[str] = []
+        self.inputs: list[dict[str, Any]] = []
+        self._records = job.records if job else ""
+        self._stream: Any = None
+
+    def report(self, metrics: Mapping[str, Any], step: int | None, *, prune: bool) -> bool:
+        """Append metrics to the run's `metrics.jsonl`; see `sweeper.report`."""
+        numbers = {str(name): _number(value, str(name)) for name, value in metrics.items()}
+        self._append({"time": round(time.time(), 3), "step": step, "metrics": numbers})
+        self.metrics.update(numbers)
+        if self._records and os.path.exists(f"{self._records}/stop"):
+            if prune:
+                raise Pruned
+            return True
+        return False
+
+    def log_artifact(self, path: str | os.PathLike[str]) -> None:
+        """Record a file that the run has made."""
+        absolute = os.path.abspath(path)
+        if not os.path.exists(absolute):
+            raise UsageError(f"log_artifact: there is no file {os.fspath(path)!r}")
+        self.artifacts.append(absolute)
+
+    def log_input(self, name: str, path: str | os.PathLike[str]) -> None:
+        """Record a file that the run has read: its path, size in bytes and sha256."""
+        import hashlib
+
+        with open(path, "rb") as file:
+            digest = hashlib.sha256()
+            while block := file.read(1 << 20):
+                digest.update(block)
+        size = os.path.getsize(path)
+        entry = {"name": name, "path": os.path.abspath(path), "size": size, "sha256": digest.hexdigest()}
+        self.inputs.append(entry)
+
+    def set_tag(self, key: str, value: object) -> None:
+        """Record a tag of the run."""
+        self.tags[str(key)] = str(value)
+
+    def _append(self, line: dict[str, Any]) -> None:
+        if not self._records:
+            return
+        import json
+
+        if self._stream is None:
+            self._stream = open(f"{self._records}/metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
+        self._stream.write(json.dumps(line) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Close the file of reports."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+_current = CurrentRun()  # one a process, so that threads which a function starts see it too
+
+
+def current_run() -> CurrentRun:
+    """Return the run that the caller is in; outside of one, a run with nothing in it."""
+    return _current
+
+
+@contextmanager
+def inside(job: Job) -> Iterator[CurrentRun]:
+    """Be in the run of a job."""
+    global _current  # noqa: PLW0603  see above
+    before, _current = _current, CurrentRun(job)
+    run = _current
+    try:
+        yield run
+    finally:
+        _current = before
+        run.close()
+
+
+def report(metrics: Mapping[str, Any], step: int | None = None, *, prune: bool = True) -> bool:
+    """Report metrics of the current run while it goes on.
+
+    Args:
+        metrics: numbers by name.
+        step: when they were measured, such as an epoch.
+        prune: whether to raise when the run should end early; otherwise True is returned then.
+
+    Raises:
+        Pruned: if the run should end early.
+        UsageError: if a metric is no number.
+    """
+    return current_run().report(metrics, step, prune=prune)
+
+
+def _number(value: Any, name: str) -> float:
+    found = to_number(value)
+    if found is None:
+        raise UsageError(f"The metric {name!r} must be a number, not {type(value).__name__} {value!r:.60}")
+    return found
+
+
+def last_metrics(directory: str) -> dict[str, float]:
+    """Return the last value of each metric that a run has reported."""
+    found: dict[str, float] = {}
+    for line in read_reports(directory)[0]:
+        found.update(line["metrics"])
+    return found
+
+
+def read_reports(directory: str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Return what a run has reported since a place in its `metrics.jsonl`, and the new place."""
+    try:
+        with open(f"{directory}/.sweeper/metrics.jsonl", "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except OSError:
+        return [], offset
+    whole = data.rpartition(b"\n")[0]
+    if not whole:
+        return [], offset
+    import json
+
+    lines = []
+    for line in whole.split(b"\n"):
+        try:
+            lines.append(json.loads(line))
+        except ValueError:  # a run that died while it wrote
+            continue
+    return lines, offset + len(whole) + 1

@@ -1,0 +1,98 @@
+"""Finding the training function again, in another process.
+
+The script is imported as multiprocessing does it, under the name `__mp_main__`, so that `__main__`
+guards hold; a call of the decorated function without a guard ends the import there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from .errors import UsageError
+from .records import FunctionRef
+
+
+def find_function(ref: FunctionRef) -> Callable[..., Any]:
+    """Return the training function that a reference names, importing its script or module.
+
+    Raises:
+        UsageError: if it is not there.
+    """
+    import importlib
+
+    import_main(ref.main)
+    module = sys.modules.get(ref.module) or importlib.import_module(ref.module)
+    found: Any = module
+    for part in ref.name.split("."):
+        found = getattr(found, part, None)
+        if found is None:
+            raise UsageError(
+                f"A run's process cannot find {ref.name!r} in {ref.main or ref.module}",
+                hint="Define the function at the top level of the script.",
+            )
+    return getattr(found, "__wrapped__", found)  # type: ignore[no-any-return]
+
+
+class EndOfImport(BaseException):
+    """Raised by a call of the decorated function while a worker imports the script: enough is known."""
+
+
+importing = False  # whether a worker is importing the script
+
+
+def import_main(main: str) -> None:
+    """Import the script or module that the launching process runs as `__main__`, once.
+
+    As multiprocessing does it, under the name `__mp_main__`, so that `__main__` guards hold; a call
+    of the decorated function without a guard ends the import there.
+    """
+    global importing  # noqa: PLW0603  the decorated function asks
+    if not main or getattr(sys.modules.get("__mp_main__"), "__sweeper_main__", "") == main:
+        return
+    import types
+
+    module = types.ModuleType("__mp_main__")
+    module.__dict__["__sweeper_main__"] = main
+    before = sys.modules["__main__"]
+    importing = True
+    try:
+        if main.startswith("-m "):
+            content = _run(main[3:], module, is_module=True)
+        else:
+            content = _run(main, module, is_module=False)
+        module.__dict__.update(content)
+        sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+    except BaseException:
+        sys.modules["__main__"] = before
+        raise
+    finally:
+        importing = False
+
+
+def _run(main: str, module: Any, *, is_module: bool) -> dict[str, Any]:
+    """Execute the script in a module of its own, keeping what it defined if it ends early."""
+    import importlib.util
+
+    if is_module:
+        spec = importlib.util.find_spec(main)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"A run's process cannot find the module {main!r}")
+        code = spec.loader.get_code(main)  # type: ignore[attr-defined]
+        file, package = spec.origin, main.rpartition(".")[0]
+    else:
+        with open(main, "rb") as source:
+            code = compile(source.read(), main, "exec")
+        spec, file, package = None, main, ""
+        folder = os.path.dirname(os.path.abspath(main))
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    names = module.__dict__
+    names.update(__name__="__mp_main__", __file__=file, __package__=package, __spec__=None)
+    sys.modules["__mp_main__"] = sys.modules["__main__"] = module
+    with suppress(EndOfImport):
+        exec(code, names)  # noqa: S102  it is the user's own script
+    return dict(names)

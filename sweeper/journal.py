@@ -1,0 +1,225 @@
+"""What a sweep writes down of itself, and what a later process reads of it.
+
+sweep.yaml    the config, the command line, the versions: what it takes to go on
+sweep.jsonl   a line for each ask, start, end and stop, written before the act: the truth
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from . import yamls
+from .errors import RecordError
+from .plan import Plan
+from .points import Points
+from .provenance import versions
+from .records import Outcome, Program
+from .track import SweepRecord
+from .view import command_line
+
+
+class Journal:
+    """The sweep's append-only record, `sweep.jsonl`: the truth."""
+
+    def __init__(self, path: str) -> None:
+        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  kept open; closed by close()
+        self.synced = time.monotonic()
+
+    def write(self, event: str, **what: Any) -> None:
+        """Append a line; it is in the system's hands when this returns."""
+        line = {"event": event, "time": now(), **what}
+        self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+
+    def sync(self) -> None:
+        """See that what was written reaches the disk."""
+        if time.monotonic() - self.synced > 1.0:
+            os.fsync(self.file.fileno())
+            self.synced = time.monotonic()
+
+    def close(self) -> None:
+        """Close the file, all of it on the disk."""
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+
+def read_journal(path: str) -> list[dict[str, Any]]:
+    """Return the lines of a journal, but for one that was cut off while it was written."""
+    found = []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            with suppress(ValueError):
+                found.append(json.loads(line))
+    return found
+
+
+def now() -> str:
+    """Return the time, in ISO 8601 with the zone."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def journaled(outcome: Outcome) -> dict[str, Any]:
+    """Return what the journal's line of an end says."""
+    kept: dict[str, Any] = {
+        "status": outcome.status, "score": outcome.score, "seconds": outcome.seconds,
+        "metrics": dict(outcome.metrics), "started": outcome.started, "ended": outcome.ended,
+    }  # fmt: skip
+    if outcome.values:
+        kept["values"] = list(outcome.values)
+    for name in ("error", "note"):
+        if getattr(outcome, name):
+            kept[name] = getattr(outcome, name)
+    return kept
+
+
+def outcome_from(event: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that a journal's line of an end holds."""
+    return Outcome(
+        status=event["status"],
+        score=event["score"],
+        metrics=event["metrics"],
+        values=tuple(event.get("values", ())),
+        started=event["started"],
+        ended=event["ended"],
+        seconds=event["seconds"],
+        error=event.get("error", ""),
+        note=event.get("note", ""),
+    )
+
+
+def write_sweep(directory: str, points: Points, program: Program, record: SweepRecord) -> None:
+    """Write a sweep's `sweep.yaml`."""
+    plan = points.plan
+    ref = program.ref
+    content = {
+        "id": record.id,
+        "name": record.name,
+        "note": record.note or None,
+        "started": record.started,
+        "seed": record.seed,
+        "search": record.search,
+        "objective": record.objective,
+        "overrides": [o.text for o in plan.overrides],
+        "space": points.space.describe(),
+        "program": {
+            "main": ref.main,
+            "module": ref.module,
+            "function": ref.name,
+            "interpreter": sys.executable,
+            "folder": program.folder,
+            "flags": list(program.flags),
+            "command": command_line(program.line),
+        },
+        "versions": versions(),
+        "git": dict(record.git) if record.git else None,
+        "config_name": plan.primary,
+        "config_files": plan.search.digests(),
+        "config": plan.base.tree,
+        "sweeper": plan.base.settings,
+    }
+    yamls.write(os.path.join(directory, "sweep.yaml"), content)
+
+
+@contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Hold a sweep's directory, so that no second process drives it."""
+    path = os.path.join(directory, ".lock")
+    try:
+        import fcntl
+    except ImportError:  # no such locks on Windows
+        yield
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RecordError(f"Another process drives the sweep in {directory}") from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                os.unlink(path)
+
+
+class Earlier(NamedTuple):
+    """What an earlier process left of a sweep."""
+
+    directory: str
+    id: str
+    seed: int
+    epoch: float
+    events: list[dict[str, Any]]
+    retry_failed: bool = False
+
+
+def read_sweep(directory: str) -> dict[str, Any]:
+    """Return what a sweep's `sweep.yaml` holds.
+
+    Raises:
+        RecordError: if there is no sweep in the directory.
+    """
+    path = os.path.join(directory, "sweep.yaml")
+    try:
+        found = yamls.read(path)
+    except OSError:
+        raise RecordError(
+            f"There is no sweep in {directory}", hint="--resume takes a sweep's directory, as it was printed."
+        ) from None
+    if not isinstance(found, dict) or "program" not in found:
+        raise RecordError(f"{path} is no record of a sweep")
+    return found
+
+
+def find_earlier(directory: str, *, retry_failed: bool) -> Earlier:
+    """Return what an earlier process left in a directory."""
+    directory = os.path.abspath(directory)
+    record = read_sweep(directory)
+    path = os.path.join(directory, "sweep.jsonl")
+    events = read_journal(path) if os.path.exists(path) else []
+    begun = next((event for event in events if event["event"] == "begin"), None)
+    epoch = begun["epoch"] if begun else time.time()
+    return Earlier(directory, record["id"], record["seed"], epoch, events, retry_failed)
+
+
+def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
+    """Refuse to resume with another config; return warnings of what else has changed.
+
+    Raises:
+        RecordError: naming the first key that differs.
+    """
+    before, now = record["config"] or {}, plan.base.tree
+    if before != now:
+        key = _first_difference(before, now, "")
+        raise RecordError(
+            f"The config has changed since the sweep began, at '{key}'",
+            f"in {', '.join(_changed(plan, record)) or 'the config'}",
+            "Take the change back, or begin a new sweep.",
+        )
+    warnings = []
+    for name, version in (record.get("versions") or {}).items():
+        current = versions().get(name)
+        if current != version:
+            warnings.append(f"warning: {name} is {current} now, and was {version}")
+    return warnings
+
+
+def _changed(plan: Plan, record: Mapping[str, Any]) -> list[str]:
+    before, now = record.get("config_files") or {}, plan.search.digests()
+    return [path for path, digest in now.items() if before.get(path, digest) != digest]
+
+
+def _first_difference(before: Any, now: Any, path: str) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            if key not in before or key not in now:
+                return f"{path}{key}"
+            if before[key] != now[key]:
+                return _first_difference(before[key], now[key], f"{path}{key}.")
+    return path.rstrip(".")
