@@ -25,6 +25,7 @@ from .hydra import CONFIGS as HYDRA_CONFIGS
 from .hydra import Plugins
 
 SPACE = "_space_"
+OPEN_SETTINGS = ("sweeper.job.env", "sweeper.space", "sweeper.tracker", "sweeper.callbacks")
 
 
 class Composed(NamedTuple):
@@ -166,7 +167,7 @@ def _absent(override: Override, error: trees.Absent) -> KeyAbsentError:
     if not hint and known:
         listed = ", ".join(sorted(known)[:12]) + (", …" if len(known) > 12 else "")
         hint = f"{f'{parent!r} has' if parent else 'The config has'} {listed}."
-    if not override.key.startswith("sweeper."):
+    if not override.key.startswith("sweeper.") or parent in OPEN_SETTINGS:
         hint = f"{hint}\nTo add the key write +{override.text}".strip()
     what = f"Cannot override '{override.key}': the config has no key '{error.path}'"
     return KeyAbsentError(what, f"    {override.text}", hint, override)

@@ -162,6 +162,8 @@ def parse(text: str) -> Override:
     sign, key, package = match[1] or "", match[2], match[3]
     end = match.end()
     if end == len(text):
+        if not key:
+            raise _error(text, 0, "has no key", "write KEY=VALUE")
         if sign != "~":
             raise _error(text, end, "has no value", f"write {text}=VALUE")
         return Override(text, sign, key, package, NOTHING)
@@ -661,25 +663,19 @@ def show(value: Any) -> str:
     if isinstance(value, Extend):
         return f"extend_list({', '.join(map(show, value.values))})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_show_key(k)}: {show(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{show(k)}: {show(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(show, value)) + "]"
     return _show_text(str(value))
 
 
 def _show_text(text: str) -> str:
-    if _PLAIN.match(text) and _scalar(text) is text:
+    if _PLAIN.match(text) and isinstance(_scalar(text), str):
         return text
     if text.startswith("${") and text.endswith("}") and "}" not in text[:-1] and "{" not in text[2:]:
-        return str(text)
+        return text
     escaped: str = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (m[2] and "\\'"), text)
     return f"'{escaped}'"
-
-
-def _show_key(key: Any) -> str:
-    if not isinstance(key, str) or (_PLAIN.match(key) and _scalar(key) is key):
-        return show(key)
-    return re.sub(r"([\\()\[\]{}:=, \t])", r"\\\1", key)
 
 
 def _show_sweep(sweep: Sweep) -> str:

@@ -72,14 +72,8 @@ class Points:
         groups = [root for root in roots if root.is_group]
         values = [root for root in roots if not root.is_group]
 
-        def branch(chosen: Mapping[str, Any]) -> list[Parameter]:
-            by_name = {root.name: root for root in groups}
-            overrides = {
-                by_name[name].key: by_name[name].at_value(value)
-                for name, value in chosen.items()
-                if name in by_name
-            }
-            return self._parameters(overrides, values, fixed)
+        def branch(chosen: Mapping[str, Override]) -> list[Parameter]:
+            return self._parameters(chosen, values, fixed)
 
         return Space(tuple(groups), branch)
 

@@ -44,10 +44,10 @@ def make_directory(path: str, *, fixed: bool) -> str:
 
 
 def link_latest(template: str, directory: str, folder: str) -> None:
-    """Point `latest`, beside the first part of a template that has a time in it, to a directory."""
-    fixed, found, _ = template.partition("${")
-    if not found:
+    """Point `latest` to a directory, beside the first part of a template that has a time in it."""
+    if "${now" not in template:
         return
+    fixed = template.partition("${")[0]
     link = os.path.join(folder, os.path.dirname(fixed) if "/" in fixed else "", "latest")
     aside = f"{link}.{os.getpid()}.tmp"
     with suppress(OSError):  # a convenience, where links can be made

@@ -230,18 +230,17 @@ class Parameter:
     def first(self) -> Any:
         """Return the config's own value, or what comes nearest to it."""
         value, domain = self.default, self.domain
-        if self.has_default and domain.contains(value):
-            return value
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(domain, Choices):
+            index = domain.index(value) if self.has_default else None
+            return domain.at(index or 0)
+        number = self.has_default and isinstance(value, (int, float)) and value == value  # noqa: PLR0124  NaN
         match domain:
             case Floats(low=low, high=high):
                 middle = math.sqrt(low * high) if domain.log else (low + high) / 2
                 return min(max(float(value), low), high) if number else middle
             case Integers(low=low, high=high, step=step):
                 at = min(max(value, low), high) if number else (low + high) / 2
-                return low + round((at - low) / step) * step if math.isfinite(at) else low
-            case Choices():
-                return domain.values[0]
+                return low + round((at - low) / step) * step
 
 
 def parameter(override: Override, where: str, *, owner: str = "", **more: Any) -> Parameter:
@@ -272,7 +271,7 @@ def declared(key: str, value: Any, where: str) -> Override:
 
 # ------------------------------------------------------------------------------------------ spaces
 
-Branch = Callable[[Mapping[str, Any]], Sequence[Parameter]]
+Branch = Callable[[Mapping[str, Override]], Sequence[Parameter]]  # by the groups' choices
 
 
 @dataclass(slots=True)
@@ -284,7 +283,7 @@ class Space:
 
     roots: tuple[Parameter, ...]
     branch: Branch | None = None
-    _branches: dict[tuple[Any, ...], tuple[Parameter, ...]] = field(default_factory=dict)
+    _branches: dict[tuple[str, ...], tuple[Parameter, ...]] = field(default_factory=dict)
 
     def active(self, point: Mapping[str, Any]) -> tuple[Parameter, ...]:
         """Return the parameters that exist at a point, as far as it is made."""
@@ -293,8 +292,8 @@ class Space:
         return self.roots + self._below(point, self.roots)
 
     def _below(self, point: Mapping[str, Any], above: Sequence[Parameter]) -> tuple[Parameter, ...]:
-        chosen = {p.name: point[p.name] for p in above if p.is_group}
-        key = tuple((name, show(value)) for name, value in chosen.items())
+        chosen = {p.key: p.at_value(point[p.name]) for p in above if p.is_group}
+        key = tuple(override.text for override in chosen.values())
         if key not in self._branches:
             assert self.branch is not None  # noqa: S101  active() asks no fixed space
             self._branches[key] = tuple(self.branch(chosen))

@@ -83,7 +83,7 @@ def _unreadable(error: yaml.YAMLError, where: str) -> ConfigError:
     if mark is None:
         return ConfigError(f"Cannot read the YAML: {problem}", where)
     place = f"{where}:{mark.line + 1}:{mark.column + 1}"
-    hint = "YAML wants spaces for indentation." if "\\t" in problem else ""
+    hint = "YAML wants spaces for indentation." if "tab" in problem or "\\t" in problem else ""
     return ConfigError(f"Cannot read the YAML: {problem}", place, hint)
 
 

@@ -33,7 +33,7 @@ class Tpe:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.optuna: Any = optuna
         self.startup, self.candidates = startup, candidates
-        self._study: Any = None
+        self._storage: Any = None
         self._told: list[int] = []
 
     def ask(self, space: Space, history: History, rng: Random) -> Point | None:
@@ -68,15 +68,18 @@ class Tpe:
             )  # fmt: skip
 
     def _study_of(self, space: Space, history: History) -> Any:
-        """Return a study of what has ended; only what is new is added to the last one."""
+        """Return a study of what has ended; only what is new is added to the last one's storage."""
         scored = history.scored
         numbers = [trial.number for trial in scored]
-        if self._study is None or numbers[: len(self._told)] != self._told:
-            self._study, self._told = self.optuna.create_study(), []
-        self._add(self._study, space, scored[len(self._told) :])
+        if self._storage is None or numbers[: len(self._told)] != self._told:
+            self._storage, self._told = self.optuna.storages.InMemoryStorage(), []
+            self.optuna.create_study(storage=self._storage, study_name="sweep")
+        # Loaded anew each time, since a study keeps the trials that it has seen in a cache.
+        study = self.optuna.load_study(storage=self._storage, study_name="sweep")
+        self._add(study, space, scored[len(self._told) :])
         self._told = numbers
         if len(history.pending) < _LIES_FROM or not scored:
-            return self._study
+            return study
         worst = max(trial.loss for trial in scored if trial.loss is not None)
         lies = [Trial(t.number, t.point, worst) for t in history.pending]
         study = self.optuna.create_study()

@@ -1,0 +1,254 @@
+"""A single run: its directory, its record, what the function gets and what its value means."""
+
+import sqlite3
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import environment
+
+
+def test_a_run_leaves_its_config_its_record_and_its_log(parabola):
+    parabola.write(train_py="""
+        import sweeper, logging, sys
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print("printed", sys.stdout.isatty())
+            logging.getLogger("mine").info("logged")
+            return {"loss": (cfg.x - 3) ** 2, "size": 7}
+
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("x=1", "sweeper.objective.metric=loss")
+    assert ended.out.startswith("printed False\n")
+    assert ended.out.endswith("[mine][INFO] - logged\n")
+    assert (ended.run / "train.log").read_text() == ended.out
+    assert yaml.safe_load((ended.run / ".sweeper/config.yaml").read_text()) == {"x": 1, "name": "parabola"}
+    assert yaml.safe_load((ended.run / ".sweeper/overrides.yaml").read_text()) == ["x=1"]
+    record = ended.record()
+    assert (record["status"], record["score"], record["params"]) == ("COMPLETED", 4, {"x": 1})
+    assert record["metrics"] == {"loss": 4, "size": 7}
+    assert datetime.fromisoformat(record["started"]).tzinfo is not None
+    assert datetime.fromisoformat(record["ended"]) >= datetime.fromisoformat(record["started"])
+    assert {"seconds", "error", "host", "pid", "seed", "git"} <= record.keys()
+    assert record["seed"] is None
+
+
+def test_a_run_is_in_the_database(parabola):
+    parabola.run("x=1")
+    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
+        assert db.execute("select status, score, sweep_id from runs").fetchall() == [("COMPLETED", 4.0, None)]
+        assert db.execute("select key, value from params").fetchall() == [("x", 1)]
+        assert db.execute("pragma journal_mode").fetchone() == ("wal",)
+
+
+def test_two_runs_in_one_second_do_not_share_a_directory(parabola):
+    for _ in range(3):
+        parabola.run("sweeper.run.dir=out/${now:%Y}")
+    assert sorted(p.name[4:] for p in (parabola.folder / "out").iterdir() if not p.is_symlink()) == ["", "-2", "-3"]
+
+
+def test_a_directory_that_the_user_fixed_is_used_as_it_is(parabola):
+    for _ in range(2):
+        parabola.run("sweeper.run.dir=fixed/${x}")
+    assert [p.name for p in (parabola.folder / "fixed").iterdir()] == ["0.0"]
+
+
+def test_the_value_is_returned_and_a_call_with_a_config_goes_straight_through(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        from omegaconf import OmegaConf
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            "Trains."
+            return cfg.x
+
+        print(train(OmegaConf.create({"x": 5})), train.__doc__, train(), sweeper.current_run().number)
+        sweeper.report({"loss": 1})
+    """)
+    assert parabola.run().out == "5 Trains. 0.0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("signature", "value", "result"),
+    [
+        ("cfg", "cfg.x", 0.0), ("config", "config.x", 0.0), ("x, name, seed=7", "(x, name, seed)", (0.0, "parabola", 7)),
+        ("name, cfg", "(name, cfg.x)", ("parabola", 0.0)), ("*, x, name", "x", 0.0),
+        ("conf: 'DictConfig', name='me'", "(conf.x, name)", (0.0, "parabola")),
+    ],
+)  # fmt: skip
+def test_parameters_get_the_config_or_its_keys_by_name(parabola, signature, value, result):
+    parabola.write(train_py=f"""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train({signature}):
+            return {value}
+        if __name__ == "__main__":
+            print(repr(train()))
+    """)
+    assert parabola.run().out.strip() == repr(result)
+
+
+def test_a_parameter_that_the_config_lacks_is_named(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(x, depth):
+            return x
+        train()
+    """)
+    ended = parabola.run(code=2)
+    assert "train() takes 'depth', but the config has no such key" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_exception_shows_its_traceback_and_is_recorded(parabola):
+    parabola.write(config="x: ${missing}\n")
+    ended = parabola.run(code=1)
+    assert "InterpolationKeyError" in ended.err
+    assert "Traceback" in ended.err
+    assert ended.record()["status"] == "FAILED"
+    assert "InterpolationKeyError" in ended.record()["error"]
+
+
+def test_the_functions_own_exit_code_is_kept(parabola):
+    parabola.write(train_py="""
+        import sweeper, sys
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            sys.exit(cfg.x)
+        train()
+    """)
+    parabola.run("x=7", code=7)
+    assert parabola.run("x=0", code=0).record()["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize(
+    ("returned", "score", "note"),
+    [
+        ("float('nan')", None, "the score is nan"), ("None", None, "returned None"), ("'abc'", None, "which is no number"),
+        ("{'a': 1, 'b': 2}", None, "names none"), ("{'a': 1}", 1, None), ("True", 1, None), ("[1]", None, "no number"),
+        ("__import__('fractions').Fraction(1, 2)", 0.5, None), ("object()", None, "no number"),
+    ],
+)  # fmt: skip
+def test_what_is_returned_is_a_score_or_said_to_be_none(parabola, returned, score, note):
+    parabola.write(train_py=f"""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return {returned}
+        train()
+    """)
+    record = parabola.run().record()
+    assert record["status"] == "COMPLETED"
+    assert record["score"] == score
+    assert (note in record["note"]) if note else record["note"] is None
+
+
+def test_metrics_tags_inputs_and_artifacts_are_kept(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            run = sweeper.current_run()
+            for step in range(3):
+                assert sweeper.report({"loss": 3 - step}, step=step) is False
+            open(f"{run.directory}/model.txt", "w").write("m")
+            run.log_artifact(f"{run.directory}/model.txt")
+            run.log_input("data", __file__)
+            run.set_tag("kind", "test")
+            assert run.params == {"x": 1}
+        train()
+    """)
+    ended = parabola.run("x=1", "sweeper.objective.metric=loss")
+    record = ended.record()
+    assert record["score"] == 1
+    assert record["tags"] == {"kind": "test"}
+    assert record["inputs"][0]["name"] == "data"
+    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
+        assert db.execute("select step, value from metrics where name='loss' order by step").fetchall() == [(0, 3.0), (1, 2.0), (2, 1.0)]  # fmt: skip
+        assert db.execute("select key, value from tags").fetchall() == [("kind", "test")]
+        assert db.execute("select path from artifacts").fetchone()[0].endswith("model.txt")
+        assert db.execute("select name, size > 0, length(sha256) from inputs").fetchall() == [("data", 1, 64)]
+
+
+def test_interpolations_of_the_run_resolve_inside_of_it(parabola):
+    parabola.write(config="x: 0.0\nout: ${sweeper:run.dir}/model\nday: ${now:%Y}\n")
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print(cfg.out, cfg.day)
+        train()
+    """)
+    ended = parabola.run()
+    assert ended.out.split()[0] == f"{ended.run}/model"
+    assert ended.out.split()[1] == str(datetime.now().astimezone().year)
+
+
+def test_a_run_changes_into_its_directory_when_told_to(parabola):
+    parabola.write(train_py="""
+        import sweeper, os
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print(os.getcwd(), os.environ.get("A", ""))
+        train()
+    """)
+    assert parabola.run().out.strip() == str(parabola.folder)
+    ended = parabola.run("sweeper.job.chdir=true", "+sweeper.job.env.A=b")
+    assert ended.out.strip() == f"{ended.run} b"
+
+
+def test_a_single_runs_random_state_is_not_touched(parabola):
+    parabola.write(train_py="""
+        import sweeper, random
+        random.seed(4)
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return random.random()
+        value = train()
+        random.seed(4)
+        assert value == random.random()
+    """)
+    parabola.run()
+
+
+def test_the_same_script_started_inside_of_a_run_joins_it(parabola):
+    parabola.write(train_py="""
+        import os, subprocess, sys
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print("rank", os.environ.get("LOCAL_RANK", "0"), cfg.x, flush=True)
+            if "LOCAL_RANK" not in os.environ:
+                env = {**os.environ, "LOCAL_RANK": "1"}
+                subprocess.run([sys.executable, *sys.argv], env=env, check=True)
+            return cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=4,5")
+    for number, x in enumerate((4, 5)):
+        assert (ended.sweep / f"{number}/train.log").read_text() == f"rank 0 {x}\nrank 1 {x}\n"
+    assert not (parabola.folder / "outputs").exists()
+
+
+def test_a_plain_run_imports_none_of_the_heavy_libraries(parabola):
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "train.py"], cwd=parabola.folder, env=environment(),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines()}
+    assert "omegaconf" in imported
+    assert not imported & {"optuna", "skopt", "sklearn", "joblib", "mlflow", "rich", "plotly", "numpy", "scipy"}
+
+
+def test_importing_sweeper_writes_nothing(tmp_path: Path):
+    subprocess.run([sys.executable, "-c", "import sweeper"], cwd=tmp_path, env=environment(), check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,183 @@
+"""Searchers: one suite that each of them passes, and what is each one's own."""
+
+import subprocess
+import sys
+from random import Random
+
+import pytest
+
+from sweeper.errors import SettingsError
+from sweeper.grammar import parse
+from sweeper.points import Points
+from sweeper.records import History, Trial
+from sweeper.search import SEARCHERS, Asker, make_searcher
+from sweeper.settings import OPTIONS, SearchSettings
+from sweeper.space import Space, parameter
+
+ALL = sorted(set(SEARCHERS) - {"skopt"})  # which is gp by another name
+MODELS = [name for name in ALL if name not in ("grid", "random")]
+
+
+def space_of(*texts):
+    return Space(tuple(parameter(parse(text), text) for text in texts))
+
+
+def asker(name, space, seed=0):
+    return Asker(make_searcher(SearchSettings(name=name)), space, seed)
+
+
+def search(name, space, score, trials, *, seed=0, pending=0):
+    """Ask and tell as a sweep does, with so many runs always pending; return the trials."""
+    asking, ended, running = asker(name, space, seed), [], []
+    while len(ended) < trials:
+        while len(running) <= pending:
+            point = asking.ask(History(tuple(ended), tuple(running)))
+            if point is None:
+                break
+            running.append(Trial(len(ended) + len(running), point))
+        if not running:
+            break
+        trial = running.pop(0)
+        ended.append(trial._replace(loss=score(trial.point)))
+    return ended
+
+
+def bowl(point):
+    return sum((value - 2) ** 2 for value in point.values())
+
+
+MIXED = ("x=interval(-10,10)", "n=range(0,6)", "lr=interval(1e-4,10,log=true)", "c=1,4,9")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+@pytest.mark.parametrize("pending", [0, 3])
+def test_the_same_seed_gives_the_same_points_and_another_gives_others(name, pending):
+    first, second, other = (
+        [t.point for t in search(name, space_of(*MIXED), bowl, 25, seed=seed, pending=pending)] for seed in (1, 1, 2)
+    )
+    assert first == second
+    assert first != other
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+def test_an_ask_depends_on_the_history_and_not_on_how_it_came_about(name):
+    space = space_of(*MIXED)
+    trials = search(name, space, bowl, 24, seed=3)
+    straight, resumed = asker(name, space, 3), asker(name, space, 3)
+    for count, trial in enumerate(trials):
+        straight.ask(History(tuple(trials[:count])))
+        resumed.replay(trial.point)
+    assert straight.ask(History(tuple(trials))) == resumed.ask(History(tuple(trials)))
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("pending", [0, 3])
+def test_a_finite_space_is_never_repeated_and_ends(name, pending):
+    space = space_of("a=1,2,3", "b=range(0,5)")
+    trials = search(name, space, bowl, 100, pending=pending)
+    assert len(trials) == 15
+    assert len({space.key(t.point) for t in trials}) == 15
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_values_are_plain_and_within(name):
+    texts = [text for text in MIXED if name != "grid" or "interval" not in text]
+    space = space_of(*texts)
+    for trial in search(name, space, bowl, 18):
+        for found in space.active(trial.point):
+            value = trial.point[found.name]
+            assert found.domain.contains(value)
+            assert type(value) in (int, float)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_runs_without_a_score_poison_nothing(name):
+    space = space_of("x=range(0,40)") if name == "grid" else space_of("x=interval(0,4)")
+    trials = search(name, space, lambda p: None if p["x"] < 1 else bowl(p), 30)
+    assert len(trials) == 30
+    assert search(name, space, lambda _: None, 25)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+def test_the_configs_own_values_are_the_first_point(name):
+    found = parameter(parse("x=interval(0,1)"), "x", default=0.25, has_default=True)
+    assert asker(name, Space((found,))).ask(History()) == {"x": 0.25}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_finds_what_chance_does_not(name):
+    space = space_of("x=interval(-10,10)", "y=interval(-10,10)")
+    losses = {
+        kind: sorted(min(t.loss for t in search(kind, space, bowl, 40, seed=s)) for s in range(5))[2]
+        for kind in (name, "random")
+    }
+    assert losses[name] < losses["random"] / 2
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_pending_runs_are_reckoned_with(name):
+    trials = search(name, space_of("x=interval(-10,10)"), bowl, 40, pending=3)
+    for at in range(20, 37):
+        together = [t.point["x"] for t in trials[at : at + 4]]
+        assert len(set(together)) == 4
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+def test_in_a_conditional_space_a_point_has_what_its_branch_has(name, project):
+    project.write(
+        config="defaults: [m: a]\n",
+        m__a="x: 1.0\n_space_: {x: 'interval(0, 4)'}\n",
+        m__b="y: 1\nz: u\n_space_: {y: 'range(0, 9)', z: [u, v]}\n",
+    )
+    points = Points(project.plan(f"sweeper/search={name}", "m=a,b"))
+    score = lambda p: (p["m.x [m/a]"] - 2) ** 2 if p["m"] == "a" else 3 + p["m.y [m/b]"]  # noqa: E731
+    trials = search(name, points.space, score, 30)
+    for trial in trials:
+        params = points.space.params(trial.point)
+        assert set(params) == ({"m", "m.x"} if params["m"] == "a" else {"m", "m.y", "m.z"})
+        assert set(points.compose(trial.point).tree["m"]) == ({"x"} if params["m"] == "a" else {"y", "z"})
+    assert {t.point["m"] for t in trials} == {"a", "b"}
+
+
+def test_a_grid_changes_the_last_parameter_fastest():
+    points = [t.point for t in search("grid", space_of("a=1,2", "b=x,y"), lambda _: 0, 9)]
+    assert points == [{"a": a, "b": b} for a in (1, 2) for b in ("x", "y")]
+
+
+def test_the_seeds_table_ends_with_two_when_the_space_is_exhausted():
+    trials = search("gp", space_of("x=int(interval(-10,10))"), bowl, 100)
+    assert len(trials) == 21
+    assert min(trials, key=lambda t: t.loss).point == {"x": 2}
+
+
+def test_the_shipped_options_are_those_that_the_searchers_take():
+    for name, options in OPTIONS["search"].items():
+        make_searcher(SearchSettings(name=name, options=options))
+    assert set(OPTIONS["search"]) == set(SEARCHERS)
+
+
+def test_a_search_that_does_not_exist_is_refused():
+    with pytest.raises(SettingsError, match="Did you mean 'random'"):
+        make_searcher(SearchSettings(name="randon"))
+    with pytest.raises(SettingsError, match="cannot be made"):
+        make_searcher(SearchSettings(name="tpe", options={"starup": 3}))
+
+
+def test_random_numbers_are_the_askers_alone():
+    import random
+
+    random.seed(1)
+    before = random.getstate()
+    search("tpe", space_of(*MIXED), bowl, 15)
+    assert random.getstate() == before
+    assert Random(1).random() == random.random()
+
+
+@pytest.mark.parametrize(("name", "foreign"), [("grid", "optuna|skopt|numpy"), ("random", "optuna|skopt|numpy"), ("tpe", "skopt|sklearn")])
+def test_a_searcher_imports_only_its_own_library(name, foreign):
+    code = (
+        "import sys; from sweeper.search import *; from sweeper.settings import SearchSettings;"
+        f"make_searcher(SearchSettings(name={name!r}));"
+        f"print([m for m in {foreign.split('|')!r} if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

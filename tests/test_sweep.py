@@ -1,0 +1,321 @@
+"""Sweeps: a grid or a search as parallel runs, and what they leave behind."""
+
+import sqlite3
+from datetime import datetime
+
+import pytest
+import yaml
+from conftest import without_times
+
+
+def test_a_grid_leaves_the_same_numbers_in_the_runs_the_table_and_the_database(parabola):
+    ended = parabola.run("-m", "x=1,2.5", "name=a,b", "--jobs", "2")
+    assert len(ended.results) == 4
+    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
+        stored = dict(db.execute("select number, score from runs"))
+        assert db.execute("select status, search from sweeps").fetchall() == [("COMPLETED", "grid")]
+    for row in ended.results:
+        number = int(row["number"])
+        record = ended.record(number)
+        assert float(row["score"]) == record["score"] == stored[number] == (float(row["x"]) - 3) ** 2
+        assert record["params"] == {"x": float(row["x"]), "name": row["name"]}
+        config = yaml.safe_load((ended.sweep / row["number"] / ".sweeper/config.yaml").read_text())
+        assert config == record["params"]
+
+
+def test_the_lines_of_a_sweep_are_these(parabola):
+    ended = parabola.run("-m", "x=1,3", "--jobs", "1")
+    assert without_times(ended.out) == without_times(f"""\
+grid: 2 runs, 1 at a time
+in {ended.sweep.relative_to(parabola.folder)}
+run 0  COMPLETED           4 *     5ms  x=1
+run 1  COMPLETED           0 *     5ms  x=3
+
+2 COMPLETED in 100ms (all points run)
+directory  {ended.sweep.relative_to(parabola.folder)}
+repeat the best  python train.py x=3
+its directory    {ended.sweep}/1
+best (minimize score): run 1, score 0, x=3
+""").replace("  TIME", "  TIME")
+
+
+@pytest.mark.parametrize("search", ["random", "tpe", "gp", "skopt"])
+def test_a_search_finds_what_it_looks_for(parabola, search):
+    ended = parabola.run("--search", search, "--trials", "14", "--jobs", "2", "x=interval(0,10)", "sweeper.search.seed=1")
+    rows = ended.results
+    assert len(rows) == 14
+    assert rows[0]["x"] == "0.0"
+    assert min(float(row["score"]) for row in rows) < 9.0
+    assert ended.out.splitlines()[0] == f"{search}: 14 runs, 2 at a time, minimize score"
+    assert ended.out.splitlines()[-1].startswith("best (minimize score): run ")
+
+
+def test_the_command_that_repeats_the_best_repeats_it(parabola):
+    ended = parabola.run("--search", "random", "--trials", "5", "x=interval(0,10)", "sweeper.search.seed=1", "name='a b'")
+    line = next(line for line in ended.out.splitlines() if line.startswith("repeat the best"))
+    assert "'name='\"'\"'a b'\"'\"''" in line
+    best = min(ended.results, key=lambda row: float(row["score"]))
+    assert f"x={best['x']}" in line
+    assert parabola.run(f"x={best['x']}").record()["score"] == float(best["score"])
+
+
+def test_a_conditional_search_gives_each_run_the_params_of_its_model(project):
+    project.write(
+        config="defaults: [model: tree]\n",
+        model__tree="depth: 3\n_space_: {depth: 'range(1, 9)'}\n",
+        model__net="lr: 0.1\n_space_: {lr: 'interval(0.01, 1, log=true)'}\n",
+        train_py="""
+            import sweeper
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return cfg.model.depth if "depth" in cfg.model else cfg.model.lr
+            if __name__ == "__main__":
+                train()
+        """,
+    )
+    ended = project.run("--search", "tpe", "--trials", "12", "--jobs", "2", "model=tree,net", "--maximize")
+    for row in ended.results:
+        assert set(ended.record(row["number"])["params"]) == (
+            {"model", "model.depth"} if row["model"] == "tree" else {"model", "model.lr"}
+        )
+        assert (row["model.lr"] == "") is (row["model"] == "tree")
+    assert {row["model"] for row in ended.results} == {"tree", "net"}
+    assert ended.out.splitlines()[-1].startswith("best (maximize score)")
+
+
+def test_the_first_run_of_a_search_is_the_config_as_it_stands(parabola):
+    ended = parabola.run("--search", "random", "--trials", "2", "x=interval(-1,1)")
+    assert ended.record(0)["params"] == {"x": 0.0}
+
+
+def test_a_finite_space_ends_when_it_is_exhausted(parabola):
+    ended = parabola.run("--search", "random", "--trials", "50", "x=range(0,4)", "--jobs", "2")
+    assert len(ended.results) == 4
+    assert "(the space is exhausted)" in ended.out
+
+
+def test_no_worker_waits_for_another(parabola):
+    parabola.write(config="x: 0.0\nt: 0\n", train_py="""
+        import sweeper, time
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(1.2 if cfg.x == 0 else 0.1)
+            return cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=range(0,9)", "--jobs", "2")
+    times = [datetime.fromisoformat(ended.record(n)["ended"]) for n in range(9)]
+    assert times[0] == max(times), "eight short runs went through beside the long one"
+
+
+def test_a_run_that_raises_costs_itself_alone(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print("x is", cfg.x)
+            return 1 / (cfg.x - 2)
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=1,2,3,4", code=1)
+    assert [row["status"] for row in ended.results] == ["COMPLETED", "FAILED", "COMPLETED", "COMPLETED"]
+    assert "ZeroDivisionError" in ended.record(1)["error"]
+    assert "Traceback" in (ended.sweep / "1/train.log").read_text()
+    assert "    ZeroDivisionError: " in ended.out
+    assert ended.err == "error: 1 of 4 runs failed\n"
+
+
+def test_a_sweep_whose_first_five_runs_fail_stops(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            raise RuntimeError("always")
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=range(0,20)", code=1)
+    assert len(ended.results) == 5
+    assert "(the first 5 runs failed)" in ended.out
+
+
+def test_a_search_that_gets_no_score_stops_and_says_what_was_returned(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return {"loss": 1, "accuracy": 2}
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("--search", "random", "x=interval(0,1)", code=2)
+    assert "returned 2 metrics (loss, accuracy)" in ended.err
+    parabola.run("--search", "random", "--trials", "3", "x=interval(0,1)", "sweeper.objective.metric=loss")
+
+
+def test_nan_is_a_run_without_a_score_and_the_search_goes_on(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return float("nan") if cfg.x > 5 else cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("--search", "tpe", "--trials", "16", "x=interval(0,10)", "sweeper.search.seed=3")
+    rows = ended.results
+    assert len(rows) == 16
+    assert {row["status"] for row in rows} == {"COMPLETED"}
+    assert any(row["score"] == "" for row in rows)
+
+
+def test_runs_are_named_by_a_template_and_never_share_a_directory(parabola):
+    ended = parabola.run("-m", "x=1,2,3", "sweeper.sweep.subdir=${name}", "sweeper.sweep.dir=here")
+    assert "directory  here" in ended.out
+    assert sorted(p.name for p in (parabola.folder / "here").iterdir() if p.is_dir()) == ["parabola", "parabola-2", "parabola-3"]
+
+
+def test_a_directory_that_holds_a_sweep_is_refused(parabola):
+    parabola.run("-m", "x=1,2", "sweeper.sweep.dir=here")
+    ended = parabola.run("-m", "x=1,2", "sweeper.sweep.dir=here", code=2)
+    assert "--resume" in ended.err
+
+
+def test_inside_of_a_run_the_command_line_and_the_seed_are_its_own(parabola):
+    parabola.write(train_py="""
+        import sweeper, sys, os, random
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            assert sys.argv[1:] == [f"x={cfg.x}", "name=me"], sys.argv
+            assert os.environ["SWEEPER_RUN_DIR"] == sweeper.current_run().directory
+            return random.random()
+        if __name__ == "__main__":
+            train()
+    """)
+    first, second = (
+        parabola.run("-m", "x=1,2", "name=me", "sweeper.search.seed=5", "--jobs", jobs).results for jobs in ("1", "2")
+    )
+    assert [row["score"] for row in first] == [row["score"] for row in second]
+    assert first[0]["score"] != first[1]["score"]
+
+
+def test_all_output_of_a_run_is_in_its_log(parabola):
+    parabola.write(train_py="""
+        import sweeper, os, subprocess, sys, logging, ctypes
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            print("printed")
+            print("error", file=sys.stderr)
+            logging.warning("logged")
+            os.write(1, b"raw\\n")
+            subprocess.run(["echo", "from a subprocess"])
+            ctypes.CDLL(None).puts(b"from C")
+            return 1
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=1,2")
+    for number in (0, 1):
+        log = (ended.sweep / f"{number}/train.log").read_text()
+        for text in ("printed", "error", "logged", "raw", "from a subprocess", "from C"):
+            assert text in log
+    assert "printed" not in ended.out
+
+
+def test_a_time_limit_lets_running_runs_finish(parabola):
+    parabola.write(train_py="""
+        import sweeper, time
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(0.3)
+            return cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run("-m", "x=range(0,100)", "--timeout", "0.5s")
+    assert 1 <= len(ended.results) < 10
+    assert {row["status"] for row in ended.results} == {"COMPLETED"}
+    assert "the time of 0.5 s is over" in ended.out
+
+
+def test_what_runs_report_is_in_the_database_with_its_steps(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            for step in range(5):
+                sweeper.report({"loss": cfg.x * step}, step=step)
+            return cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    parabola.run("-m", "x=1,2", "--jobs", "2")
+    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
+        rows = db.execute(
+            "select number, step, value from metrics join runs on runs.id = run_id where metrics.name = 'loss' order by 1, 2"
+        ).fetchall()
+    assert rows == [(n, step, (n + 1) * step) for n in (0, 1) for step in range(5)]
+
+
+def test_a_dry_run_lists_and_makes_nothing(parabola):
+    ended = parabola.run("-m", "x=1,2", "name=a,b", "--dry-run")
+    assert ended.out.splitlines() == [f"python train.py x={x} name={n}" for x in (1, 2) for n in "ab"]
+    assert not (parabola.folder / "multirun").exists()
+
+
+def test_a_million_points_begin_at_once_and_pipe_into_head(parabola):
+    process = parabola.start("train.py", "-m", "x=range(0,1000)", "name=range(0,1000)", "--dry-run")
+    assert process.stdout.readline() == "python train.py x=0 name=0\n"
+    process.stdout.close()
+    assert process.wait(timeout=20) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_objects_of_several_objectives_leave_the_score_empty(parabola):
+    parabola.write(train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return cfg.x, -cfg.x
+        if __name__ == "__main__":
+            train()
+    """)
+    ended = parabola.run(
+        "--search", "random", "--trials", "3", "x=interval(0,1)",
+        "sweeper.objective.metric=[cost,gain]", "sweeper.objective.direction=[minimize,maximize]",
+    )  # fmt: skip
+    assert {row["score"] for row in ended.results} == {""}
+    assert all(float(row["metrics.cost"]) == -float(row["metrics.gain"]) for row in ended.results)
+
+
+def test_sweeps_are_run_from_python_and_never_exit(parabola):
+    parabola.write(call_py="""
+        import sweeper
+        from train import train
+        result = sweeper.sweep(train, overrides=["x=interval(0,6)"], search="random", trials=6, jobs=2, quiet=True)
+        print(len(result.runs), result.best.score == min(run.score for run in result.runs), result.failed)
+        print(list(result.to_pandas().columns))
+        plain = sweeper.sweep(train.__wrapped__, config={"x": 1}, overrides=["x=1,2"], quiet=True)
+        print([run.score for run in plain.runs], plain.reason)
+    """)
+    ended = parabola.run("call.py")
+    assert ended.out.splitlines() == [
+        "6 True ()", "['number', 'status', 'score', 'seconds', 'x']", "[4, 1] all points run",
+    ]  # fmt: skip
+
+
+def test_inside_pytest_a_foreign_command_line_is_not_read(parabola):
+    parabola.write(test_it_py="""
+        import pytest, sweeper
+        from train import train
+
+        def test_training():
+            with pytest.raises(SystemExit):
+                train()
+            assert sweeper.sweep(train, overrides=["x=1,3"], quiet=True).best.score == 0
+    """)
+    ended = parabola.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py", code=None)
+    assert ended.code == 2 or "1 passed" in ended.out
