@@ -260,7 +260,7 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
         values["options"] = options
     if path == "launcher." and values.get("jobs", 1) < 1:
         raise SettingsError(f"sweeper.launcher.jobs must be 1 or more, not {values['jobs']}")
-    if path == "search." and (values.get("trials") or 1) < 1:
+    if path == "search." and values.get("trials") is not None and values["trials"] < 1:
         raise SettingsError(f"sweeper.search.trials must be 1 or more, not {values['trials']}")
     return values
 

@@ -83,7 +83,9 @@ class Project:
 
     def run(self, *arguments: str, code: int | None = 0) -> Ended:
         """Run `python arguments` in the folder; `train.py` is meant where no script is named."""
-        if not arguments or not (arguments[0].endswith(".py") or arguments[0] == "-m" and "=" not in arguments[1]):
+        if not arguments or not (
+            arguments[0].endswith(".py") or (arguments[0] == "-m" and "=" not in arguments[1])
+        ):
             arguments = ("train.py", *arguments)
         process = self.start(*arguments)
         out, err = process.communicate(timeout=120)
@@ -95,7 +97,11 @@ class Project:
 def environment() -> dict[str, str]:
     """Return an environment without traces of the test runner's."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "SWEEPER_", "HYDRA_"))}
-    return {**kept, "PYTHONPATH": str(Path(sweeper.__file__).parents[1]), "PYTHONWARNINGS": "error::DeprecationWarning:sweeper"}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(sweeper.__file__).parents[1]),
+        "PYTHONWARNINGS": "error::DeprecationWarning:sweeper",
+    }
 
 
 @pytest.fixture

@@ -92,14 +92,18 @@ def test_a_choice_may_name_another(shop):
 
 def test_a_dict_merged_onto_an_interpolation_takes_its_target_over(shop):
     shop.write(config="defaults: [a: x, _self_]\ne: {y: 1}\na: {d: {z: 2}}\n", a__x="d: ${e}\n")
-    shop.write(config="defaults: [_self_, a: x, b: y]\ne: {y: 1}\n", b__y="# @package _global_\na: {d: {z: 2}}\n")
+    shop.write(
+        config="defaults: [_self_, a: x, b: y]\ne: {y: 1}\n", b__y="# @package _global_\na: {d: {z: 2}}\n"
+    )
     assert shop.compose()["a"]["d"] == {"y": 1, "z": 2}
 
 
 def test_the_search_path_grows_by_hydras_key(shop, tmp_path):
     (tmp_path / "more/extra").mkdir(parents=True)
     (tmp_path / "more/extra/a.yaml").write_text("found: true\n")
-    assert shop.compose(f"hydra.searchpath=[file://{tmp_path / 'more'}]", "+extra=a")["extra"] == {"found": True}
+    assert shop.compose(f"hydra.searchpath=[file://{tmp_path / 'more'}]", "+extra=a")["extra"] == {
+        "found": True
+    }
 
 
 @pytest.mark.parametrize(
@@ -196,7 +200,10 @@ def test_initialize_nests_and_is_each_threads_own(shop, tmp_path):
 
 
 def test_a_sweep_is_refused_where_one_value_is_wanted(shop, tmp_path):
-    with sweeper.initialize_config_dir(str(tmp_path / "conf")), pytest.raises(OverrideError, match="several values"):
+    with (
+        sweeper.initialize_config_dir(str(tmp_path / "conf")),
+        pytest.raises(OverrideError, match="several values"),
+    ):
         sweeper.compose("config", ["lr=1,2"])
 
 

@@ -120,7 +120,9 @@ def test_the_caret_stands_under_the_place():
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1) | st.integers(), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(min_size=1) | st.integers(), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -141,7 +143,9 @@ def test_any_text_parses_or_is_refused_by_our_own_error(text):
     assert override.text == text
 
 
-@given(st.lists(st.sampled_from([*"[]{}(),:='\"\\$ .-", "${", "range", "choice", "1", "a", "é"]), max_size=12))
+@given(
+    st.lists(st.sampled_from([*"[]{}(),:='\"\\$ .-", "${", "range", "choice", "1", "a", "é"]), max_size=12)
+)
 def test_any_jumble_of_the_grammars_own_words_parses_or_is_refused(words):
     try:
         parse("key=" + "".join(words))

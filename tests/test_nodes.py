@@ -11,12 +11,20 @@ from omegaconf.errors import ConfigAttributeError
 
 from sweeper import nodes
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.sampled_from(["", "a", "${a}", "???"])
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "a", "${a}", "???"])
+)
 trees = st.dictionaries(
     st.text(min_size=1, max_size=3) | st.integers(),
     st.recursive(
         leaves,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3)
+        ),
         max_leaves=10,
     ),
     max_size=4,

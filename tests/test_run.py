@@ -12,7 +12,8 @@ from conftest import environment
 
 
 def test_a_run_leaves_its_config_its_record_and_its_log(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, logging, sys
 
         @sweeper.main(config_path="conf", config_name="config")
@@ -23,7 +24,8 @@ def test_a_run_leaves_its_config_its_record_and_its_log(parabola):
 
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("x=1", "sweeper.objective.metric=loss")
     assert ended.out.startswith("printed False\n")
     assert ended.out.endswith("[mine][INFO] - logged\n")
@@ -50,7 +52,11 @@ def test_a_run_is_in_the_database(parabola):
 def test_two_runs_in_one_second_do_not_share_a_directory(parabola):
     for _ in range(3):
         parabola.run("sweeper.run.dir=out/${now:%Y}")
-    assert sorted(p.name[4:] for p in (parabola.folder / "out").iterdir() if not p.is_symlink()) == ["", "-2", "-3"]
+    assert sorted(p.name[4:] for p in (parabola.folder / "out").iterdir() if not p.is_symlink()) == [
+        "",
+        "-2",
+        "-3",
+    ]
 
 
 def test_a_directory_that_the_user_fixed_is_used_as_it_is(parabola):
@@ -60,7 +66,8 @@ def test_a_directory_that_the_user_fixed_is_used_as_it_is(parabola):
 
 
 def test_the_value_is_returned_and_a_call_with_a_config_goes_straight_through(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         from omegaconf import OmegaConf
 
@@ -71,7 +78,8 @@ def test_the_value_is_returned_and_a_call_with_a_config_goes_straight_through(pa
 
         print(train(OmegaConf.create({"x": 5})), train.__doc__, train(), sweeper.current_run().number)
         sweeper.report({"loss": 1})
-    """)
+    """
+    )
     assert parabola.run().out == "5 Trains. 0.0 0\n"
 
 
@@ -84,25 +92,29 @@ def test_the_value_is_returned_and_a_call_with_a_config_goes_straight_through(pa
     ],
 )  # fmt: skip
 def test_parameters_get_the_config_or_its_keys_by_name(parabola, signature, value, result):
-    parabola.write(train_py=f"""
+    parabola.write(
+        train_py=f"""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train({signature}):
             return {value}
         if __name__ == "__main__":
             print(repr(train()))
-    """)
+    """
+    )
     assert parabola.run().out.strip() == repr(result)
 
 
 def test_a_parameter_that_the_config_lacks_is_named(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(x, depth):
             return x
         train()
-    """)
+    """
+    )
     ended = parabola.run(code=2)
     assert "train() takes 'depth', but the config has no such key" in ended.err
     assert "Traceback" not in ended.err
@@ -118,13 +130,15 @@ def test_an_exception_shows_its_traceback_and_is_recorded(parabola):
 
 
 def test_the_functions_own_exit_code_is_kept(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, sys
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             sys.exit(cfg.x)
         train()
-    """)
+    """
+    )
     parabola.run("x=7", code=7)
     assert parabola.run("x=0", code=0).record()["status"] == "COMPLETED"
 
@@ -138,13 +152,15 @@ def test_the_functions_own_exit_code_is_kept(parabola):
     ],
 )  # fmt: skip
 def test_what_is_returned_is_a_score_or_said_to_be_none(parabola, returned, score, note):
-    parabola.write(train_py=f"""
+    parabola.write(
+        train_py=f"""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return {returned}
         train()
-    """)
+    """
+    )
     record = parabola.run().record()
     assert record["status"] == "COMPLETED"
     assert record["score"] == score
@@ -152,7 +168,8 @@ def test_what_is_returned_is_a_score_or_said_to_be_none(parabola, returned, scor
 
 
 def test_metrics_tags_inputs_and_artifacts_are_kept(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -165,7 +182,8 @@ def test_metrics_tags_inputs_and_artifacts_are_kept(parabola):
             run.set_tag("kind", "test")
             assert run.params == {"x": 1}
         train()
-    """)
+    """
+    )
     ended = parabola.run("x=1", "sweeper.objective.metric=loss")
     record = ended.record()
     assert record["score"] == 1
@@ -180,33 +198,38 @@ def test_metrics_tags_inputs_and_artifacts_are_kept(parabola):
 
 def test_interpolations_of_the_run_resolve_inside_of_it(parabola):
     parabola.write(config="x: 0.0\nout: ${sweeper:run.dir}/model\nday: ${now:%Y}\n")
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             print(cfg.out, cfg.day)
         train()
-    """)
+    """
+    )
     ended = parabola.run()
     assert ended.out.split()[0] == f"{ended.run}/model"
     assert ended.out.split()[1] == str(datetime.now().astimezone().year)
 
 
 def test_a_run_changes_into_its_directory_when_told_to(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, os
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             print(os.getcwd(), os.environ.get("A", ""))
         train()
-    """)
+    """
+    )
     assert parabola.run().out.strip() == str(parabola.folder)
     ended = parabola.run("sweeper.job.chdir=true", "+sweeper.job.env.A=b")
     assert ended.out.strip() == f"{ended.run} b"
 
 
 def test_a_single_runs_random_state_is_not_touched(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, random
         random.seed(4)
         @sweeper.main(config_path="conf", config_name="config")
@@ -215,12 +238,14 @@ def test_a_single_runs_random_state_is_not_touched(parabola):
         value = train()
         random.seed(4)
         assert value == random.random()
-    """)
+    """
+    )
     parabola.run()
 
 
 def test_the_same_script_started_inside_of_a_run_joins_it(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import os, subprocess, sys
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
@@ -232,7 +257,8 @@ def test_the_same_script_started_inside_of_a_run_joins_it(parabola):
             return cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("-m", "x=4,5")
     for number, x in enumerate((4, 5)):
         assert (ended.sweep / f"{number}/train.log").read_text() == f"rank 0 {x}\nrank 1 {x}\n"
@@ -246,7 +272,17 @@ def test_a_plain_run_imports_none_of_the_heavy_libraries(parabola):
     )  # fmt: skip
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines()}
     assert "omegaconf" in imported
-    assert not imported & {"optuna", "skopt", "sklearn", "joblib", "mlflow", "rich", "plotly", "numpy", "scipy"}
+    assert not imported & {
+        "optuna",
+        "skopt",
+        "sklearn",
+        "joblib",
+        "mlflow",
+        "rich",
+        "plotly",
+        "numpy",
+        "scipy",
+    }
 
 
 def test_importing_sweeper_writes_nothing(tmp_path: Path):

@@ -53,7 +53,8 @@ MIXED = ("x=interval(-10,10)", "n=range(0,6)", "lr=interval(1e-4,10,log=true)", 
 @pytest.mark.parametrize("pending", [0, 3])
 def test_the_same_seed_gives_the_same_points_and_another_gives_others(name, pending):
     first, second, other = (
-        [t.point for t in search(name, space_of(*MIXED), bowl, 25, seed=seed, pending=pending)] for seed in (1, 1, 2)
+        [t.point for t in search(name, space_of(*MIXED), bowl, 25, seed=seed, pending=pending)]
+        for seed in (1, 1, 2)
     )
     assert first == second
     assert first != other
@@ -173,7 +174,10 @@ def test_random_numbers_are_the_askers_alone():
     assert Random(1).random() == random.random()
 
 
-@pytest.mark.parametrize(("name", "foreign"), [("grid", "optuna|skopt|numpy"), ("random", "optuna|skopt|numpy"), ("tpe", "skopt|sklearn")])
+@pytest.mark.parametrize(
+    ("name", "foreign"),
+    [("grid", "optuna|skopt|numpy"), ("random", "optuna|skopt|numpy"), ("tpe", "skopt|sklearn")],
+)
 def test_a_searcher_imports_only_its_own_library(name, foreign):
     code = (
         "import sys; from sweeper.search import *; from sweeper.settings import SearchSettings;"

@@ -41,7 +41,9 @@ best (minimize score): run 1, score 0, x=3
 
 @pytest.mark.parametrize("search", ["random", "tpe", "gp", "skopt"])
 def test_a_search_finds_what_it_looks_for(parabola, search):
-    ended = parabola.run("--search", search, "--trials", "14", "--jobs", "2", "x=interval(0,10)", "sweeper.search.seed=1")
+    ended = parabola.run(
+        "--search", search, "--trials", "14", "--jobs", "2", "x=interval(0,10)", "sweeper.search.seed=1"
+    )
     rows = ended.results
     assert len(rows) == 14
     assert rows[0]["x"] == "0.0"
@@ -51,7 +53,9 @@ def test_a_search_finds_what_it_looks_for(parabola, search):
 
 
 def test_the_command_that_repeats_the_best_repeats_it(parabola):
-    ended = parabola.run("--search", "random", "--trials", "5", "x=interval(0,10)", "sweeper.search.seed=1", "name='a b'")
+    ended = parabola.run(
+        "--search", "random", "--trials", "5", "x=interval(0,10)", "sweeper.search.seed=1", "name='a b'"
+    )
     line = next(line for line in ended.out.splitlines() if line.startswith("repeat the best"))
     assert "'name='\"'\"'a b'\"'\"''" in line
     best = min(ended.results, key=lambda row: float(row["score"]))
@@ -95,7 +99,9 @@ def test_a_finite_space_ends_when_it_is_exhausted(parabola):
 
 
 def test_no_worker_waits_for_another(parabola):
-    parabola.write(config="x: 0.0\nt: 0\n", train_py="""
+    parabola.write(
+        config="x: 0.0\nt: 0\n",
+        train_py="""
         import sweeper, time
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -103,14 +109,16 @@ def test_no_worker_waits_for_another(parabola):
             return cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """,
+    )
     ended = parabola.run("-m", "x=range(0,9)", "--jobs", "2")
     times = [datetime.fromisoformat(ended.record(n)["ended"]) for n in range(9)]
     assert times[0] == max(times), "eight short runs went through beside the long one"
 
 
 def test_a_run_that_raises_costs_itself_alone(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -118,7 +126,8 @@ def test_a_run_that_raises_costs_itself_alone(parabola):
             return 1 / (cfg.x - 2)
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("-m", "x=1,2,3,4", code=1)
     assert [row["status"] for row in ended.results] == ["COMPLETED", "FAILED", "COMPLETED", "COMPLETED"]
     assert "ZeroDivisionError" in ended.record(1)["error"]
@@ -128,42 +137,48 @@ def test_a_run_that_raises_costs_itself_alone(parabola):
 
 
 def test_a_sweep_whose_first_five_runs_fail_stops(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             raise RuntimeError("always")
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("-m", "x=range(0,20)", code=1)
     assert len(ended.results) == 5
     assert "(the first 5 runs failed)" in ended.out
 
 
 def test_a_search_that_gets_no_score_stops_and_says_what_was_returned(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return {"loss": 1, "accuracy": 2}
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("--search", "random", "x=interval(0,1)", code=2)
     assert "returned 2 metrics (loss, accuracy)" in ended.err
     parabola.run("--search", "random", "--trials", "3", "x=interval(0,1)", "sweeper.objective.metric=loss")
 
 
 def test_nan_is_a_run_without_a_score_and_the_search_goes_on(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return float("nan") if cfg.x > 5 else cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("--search", "tpe", "--trials", "16", "x=interval(0,10)", "sweeper.search.seed=3")
     rows = ended.results
     assert len(rows) == 16
@@ -174,7 +189,11 @@ def test_nan_is_a_run_without_a_score_and_the_search_goes_on(parabola):
 def test_runs_are_named_by_a_template_and_never_share_a_directory(parabola):
     ended = parabola.run("-m", "x=1,2,3", "sweeper.sweep.subdir=${name}", "sweeper.sweep.dir=here")
     assert "directory  here" in ended.out
-    assert sorted(p.name for p in (parabola.folder / "here").iterdir() if p.is_dir()) == ["parabola", "parabola-2", "parabola-3"]
+    assert sorted(p.name for p in (parabola.folder / "here").iterdir() if p.is_dir()) == [
+        "parabola",
+        "parabola-2",
+        "parabola-3",
+    ]
 
 
 def test_a_directory_that_holds_a_sweep_is_refused(parabola):
@@ -184,7 +203,8 @@ def test_a_directory_that_holds_a_sweep_is_refused(parabola):
 
 
 def test_inside_of_a_run_the_command_line_and_the_seed_are_its_own(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, sys, os, random
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -193,16 +213,19 @@ def test_inside_of_a_run_the_command_line_and_the_seed_are_its_own(parabola):
             return random.random()
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     first, second = (
-        parabola.run("-m", "x=1,2", "name=me", "sweeper.search.seed=5", "--jobs", jobs).results for jobs in ("1", "2")
+        parabola.run("-m", "x=1,2", "name=me", "sweeper.search.seed=5", "--jobs", jobs).results
+        for jobs in ("1", "2")
     )
     assert [row["score"] for row in first] == [row["score"] for row in second]
     assert first[0]["score"] != first[1]["score"]
 
 
 def test_all_output_of_a_run_is_in_its_log(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, os, subprocess, sys, logging, ctypes
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -215,7 +238,8 @@ def test_all_output_of_a_run_is_in_its_log(parabola):
             return 1
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("-m", "x=1,2")
     for number in (0, 1):
         log = (ended.sweep / f"{number}/train.log").read_text()
@@ -225,7 +249,8 @@ def test_all_output_of_a_run_is_in_its_log(parabola):
 
 
 def test_a_time_limit_lets_running_runs_finish(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper, time
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -233,7 +258,8 @@ def test_a_time_limit_lets_running_runs_finish(parabola):
             return cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run("-m", "x=range(0,100)", "--timeout", "0.5s")
     assert 1 <= len(ended.results) < 10
     assert {row["status"] for row in ended.results} == {"COMPLETED"}
@@ -241,7 +267,8 @@ def test_a_time_limit_lets_running_runs_finish(parabola):
 
 
 def test_what_runs_report_is_in_the_database_with_its_steps(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
@@ -250,7 +277,8 @@ def test_what_runs_report_is_in_the_database_with_its_steps(parabola):
             return cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     parabola.run("-m", "x=1,2", "--jobs", "2")
     with sqlite3.connect(parabola.folder / "sweeper.db") as db:
         rows = db.execute(
@@ -275,14 +303,16 @@ def test_a_million_points_begin_at_once_and_pipe_into_head(parabola):
 
 
 def test_objects_of_several_objectives_leave_the_score_empty(parabola):
-    parabola.write(train_py="""
+    parabola.write(
+        train_py="""
         import sweeper
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return cfg.x, -cfg.x
         if __name__ == "__main__":
             train()
-    """)
+    """
+    )
     ended = parabola.run(
         "--search", "random", "--trials", "3", "x=interval(0,1)",
         "sweeper.objective.metric=[cost,gain]", "sweeper.objective.direction=[minimize,maximize]",
@@ -292,7 +322,8 @@ def test_objects_of_several_objectives_leave_the_score_empty(parabola):
 
 
 def test_sweeps_are_run_from_python_and_never_exit(parabola):
-    parabola.write(call_py="""
+    parabola.write(
+        call_py="""
         import sweeper
         from train import train
         result = sweeper.sweep(train, overrides=["x=interval(0,6)"], search="random", trials=6, jobs=2, quiet=True)
@@ -300,7 +331,8 @@ def test_sweeps_are_run_from_python_and_never_exit(parabola):
         print(list(result.to_pandas().columns))
         plain = sweeper.sweep(train.__wrapped__, config={"x": 1}, overrides=["x=1,2"], quiet=True)
         print([run.score for run in plain.runs], plain.reason)
-    """)
+    """
+    )
     ended = parabola.run("call.py")
     assert ended.out.splitlines() == [
         "6 True ()", "['number', 'status', 'score', 'seconds', 'x']", "[4, 1] all points run",
@@ -308,7 +340,8 @@ def test_sweeps_are_run_from_python_and_never_exit(parabola):
 
 
 def test_inside_pytest_a_foreign_command_line_is_not_read(parabola):
-    parabola.write(test_it_py="""
+    parabola.write(
+        test_it_py="""
         import pytest, sweeper
         from train import train
 
@@ -316,6 +349,7 @@ def test_inside_pytest_a_foreign_command_line_is_not_read(parabola):
             with pytest.raises(SystemExit):
                 train()
             assert sweeper.sweep(train, overrides=["x=1,3"], quiet=True).best.score == 0
-    """)
+    """
+    )
     ended = parabola.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py", code=None)
     assert ended.code == 2 or "1 passed" in ended.out

@@ -12,7 +12,9 @@ configs = st.dictionaries(
     st.sampled_from("abcd"),
     st.recursive(
         leaves,
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=3)
+        ),
         max_leaves=8,
     ),
     max_size=4,

@@ -1,0 +1,100 @@
+"""What the README and the examples say is what happens."""
+
+import ast
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import environment
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "conf_examples").iterdir())
+
+
+def commands(path: Path) -> list[str]:
+    usage = ast.get_docstring(ast.parse(path.read_text())).partition("Usage:")[2]
+    return [re.split(r"\s{2,}", line.strip())[0] for line in usage.strip().splitlines()]
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess:
+    words = shlex.split(command, comments=True)
+    assert words[0] == "python"
+    return subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_the_commands_of_an_example_run(example, tmp_path):
+    folder = tmp_path / example.name
+    shutil.copytree(
+        example, folder, ignore=shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "slow")
+    )
+    found = commands(folder / "train.py")
+    assert found
+    for command in found:
+        process = run(command, folder)
+        assert process.returncode == 0, f"{command}\n{process.stdout}{process.stderr}"
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+
+
+def test_the_readmes_program_does_what_its_blocks_say(tmp_path):
+    (tmp_path / "train.py").write_text(blocks("python")[0])
+    for block in blocks("yaml"):
+        path = tmp_path / block.splitlines()[0].removeprefix("# ")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(block)
+    lines = next(block for block in blocks("sh") if block.startswith("python train.py")).splitlines()
+    assert len(lines) == 6
+    for line in lines:
+        process = run(line, tmp_path)
+        assert process.returncode == 0, f"{line}\n{process.stderr}"
+        if " -m " in line:
+            said = next(block for block in blocks("") if block.startswith("grid: 4 runs"))
+            assert timeless(process.stdout, tmp_path) == timeless(said, Path("…"))
+
+
+def timeless(text: str, folder: Path) -> list[str]:
+    text = text.replace(f"{folder}/", "").replace("…/", "")
+    text = re.sub(r"\d+(\.\d+)?m?s\b", "TIME", re.sub(r"multirun/[\d-]+/[\d-]+", "SWEEP", text))
+    return sorted(" ".join(line.replace(" *", "").split()) for line in text.splitlines())
+
+
+def test_the_first_example_beats_its_defaults_with_both_searches(tmp_path):
+    folder = tmp_path / "example"
+    shutil.copytree(EXAMPLES[0], folder)
+    run("python train.py", folder)
+    default = float(
+        re.search(r"^score: (.*)$", (folder / "outputs/latest/.sweeper/run.yaml").read_text(), re.MULTILINE)[
+            1
+        ]
+    )
+    for search in ("tpe", "gp"):
+        process = run(f"python train.py --search {search} --trials 16 --jobs 2 sweeper.search.seed=1", folder)
+        assert float(re.search(r"score (\S+),", process.stdout.splitlines()[-1])[1]) > default
+
+
+def test_the_first_shell_block_is_the_main_command_and_one_runs_the_tests():
+    first, *others = blocks("sh")
+    assert "venv" in first
+    assert "train.py --search" in first
+    assert next(block for block in others if "pytest" in block).startswith("python3 -m venv")
+    assert len(first.splitlines()) == 1
+
+
+def test_the_ci_runs_exactly_the_readmes_test_command():
+    script = (ROOT / ".ci/run").read_text()
+    assert "README.md" in script
+    assert "pip install" not in script

@@ -1,0 +1,237 @@
+"""Launchers: one suite that each of them passes; nothing that a run does reaches another."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+DEATHS = """
+    import ctypes, os, signal, subprocess, sys, time
+    import sweeper
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        print("begins", cfg.how, flush=True)
+        how = cfg.how
+        if how == "raise":
+            raise ValueError("boom")
+        if how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if how == "segfault":
+            ctypes.string_at(0)
+        if how == "_exit":
+            os._exit(3)
+        if how == "exit":
+            sys.exit("bad luck")
+        if how == "hang":
+            subprocess.Popen(["sleep", "987654"])
+            time.sleep(1000)
+        if how == "child":
+            subprocess.Popen(["sleep", "987654"])
+        if how == "slow":
+            time.sleep(1.5)
+        return 1.0
+
+    if __name__ == "__main__":
+        train()
+"""
+SAID = {
+    "raise": "ValueError: boom",
+    "kill": "SIGKILL",
+    "segfault": "SIGSEGV",
+    "_exit": "3",
+    "exit": "SystemExit: bad luck",
+    "hang": "took longer than 2 s",
+}
+
+
+def leftovers() -> str:
+    return subprocess.run(["pgrep", "-f", "sleep 987654"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_every_kind_of_death_costs_its_own_run_alone(project, launcher):
+    project.write(config="how: well\n", train_py=DEATHS)
+    hows = [*SAID, "child", "slow", "well"]
+    ended = project.run(
+        "-m", f"how={','.join(hows)}", "--jobs", "3", f"sweeper/launcher={launcher}",
+        "sweeper.launcher.run_timeout=2", "sweeper.launcher.max_failures=null", code=1,
+    )  # fmt: skip
+    for number, how in enumerate(hows):
+        record = ended.record(number)
+        assert record["status"] == ("FAILED" if how in SAID else "COMPLETED"), how
+        assert SAID.get(how, "") in (record["error"] or ""), how
+        assert record["pid"] > 0
+        assert f"begins {how}" in (ended.sweep / f"{number}/train.log").read_text()
+    if launcher == "local":
+        time.sleep(0.1)
+        assert leftovers() == "", "what a run started ends with it"
+    else:
+        subprocess.run(["pkill", "-f", "sleep 987654"], check=False)
+
+
+@pytest.mark.parametrize("launcher", ["local", "joblib", "inline"])
+def test_every_launcher_gives_the_same_scores(parabola, launcher):
+    ended = parabola.run("-m", "x=range(0,6)", "--jobs", "2", f"sweeper/launcher={launcher}")
+    assert [float(row["score"]) for row in ended.results] == [(x - 3) ** 2 for x in range(6)]
+    assert "COMPLETED" in (ended.sweep / "5/.sweeper/run.yaml").read_text()
+    assert (ended.sweep / "0/train.log").exists()
+
+
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_folder_environment_and_random_state_leak_into_no_other_run(parabola, launcher):
+    parabola.write(
+        train_py="""
+        import os, random
+        import sweeper
+        here = os.getcwd()
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            assert os.getcwd() == here and "LEAK" not in os.environ
+            os.environ["LEAK"] = "1" if LOCAL else os.environ.pop("LEAK", "")
+            os.chdir("/")
+            if not LOCAL: del os.environ["LEAK"]
+            return random.random()
+        LOCAL = True
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    if launcher == "joblib":  # pooled workers keep what a run leaves in the environment
+        text = (parabola.folder / "train.py").read_text().replace("LOCAL = True", "LOCAL = False")
+        (parabola.folder / "train.py").write_text(text)
+    ended = parabola.run("-m", "x=range(0,4)", "--jobs", "1", f"sweeper/launcher={launcher}")
+    assert len({row["score"] for row in ended.results}) == 4
+
+
+def test_each_local_run_is_a_process_of_its_own_that_has_imported_the_script_once(parabola):
+    parabola.write(
+        train_py="""
+        import os, time
+        import sweeper
+        print("imported by", os.getpid())
+        time.sleep(0.4)
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return os.getpid()
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    began = time.monotonic()
+    ended = parabola.run("-m", "x=range(0,12)", "--jobs", "2")
+    assert time.monotonic() - began < 12 * 0.4
+    assert len({row["score"] for row in ended.results}) == 12
+    assert ended.out.count("imported by") == 1
+
+
+def test_numpy_is_seeded_apart_in_each_run_and_alike_again(parabola):
+    parabola.write(
+        train_py="""
+        import numpy
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return float(numpy.random.random())
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    one, two = (parabola.run("-m", "x=1,2,3", "sweeper.search.seed=9").results for _ in range(2))
+    assert len({row["score"] for row in one}) == 3
+    assert [row["score"] for row in one] == [row["score"] for row in two]
+
+
+def test_a_script_that_starts_threads_is_not_forked_and_says_so(parabola):
+    parabola.write(
+        train_py="""
+        import threading, time
+        import sweeper
+        threading.Thread(target=time.sleep, args=(0.5,), name="mine").start()
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return cfg.x
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    ended = parabola.run("-m", "x=1,2,3", "--jobs", "2")
+    assert [row["score"] for row in ended.results] == ["1", "2", "3"]
+    assert (
+        ended.out.count(
+            "note: each run starts a Python of its own: importing the script starts threads (mine)"
+        )
+        == 1
+    )
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_how_runs_start_can_be_chosen(parabola, start):
+    ended = parabola.run("-m", "x=1,2", f"sweeper.launcher.start={start}")
+    assert [row["score"] for row in ended.results] == ["4", "1"]
+
+
+def test_when_the_launching_process_is_killed_its_runs_end_too(project):
+    project.write(config="how: well\nn: 0\n", train_py=DEATHS)
+    process = project.start("train.py", "-m", "how=hang", "n=1,2", "--jobs", "2")
+    try:
+        for _ in range(200):
+            time.sleep(0.05)
+            if len(leftovers().split()) == 2:
+                break
+        assert len(leftovers().split()) == 2
+    finally:
+        process.kill()
+        process.communicate()
+    time.sleep(1)
+    assert leftovers() == ""
+
+
+def test_threads_of_a_run_are_its_share_of_the_cores(parabola):
+    parabola.write(
+        train_py="""
+        import os, sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return float(os.environ["OMP_NUM_THREADS"])
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    cores = len(os.sched_getaffinity(0))
+    ended = parabola.run("-m", "x=1,2", "--jobs", str(cores))
+    assert {row["score"] for row in ended.results} == {"1.0"}
+    ended = parabola.run("-m", "x=1,2", "sweeper.launcher.threads=7")
+    assert {row["score"] for row in ended.results} == {"7.0"}
+
+
+def test_a_script_that_a_worker_cannot_import_is_said_before_anything_is_lost(parabola):
+    parabola.write(
+        train_py="""
+        import sys
+        import sweeper
+        if __name__ != "__main__":
+            raise RuntimeError("not in a worker")
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return cfg.x
+        train()
+    """
+    )
+    ended = parabola.run("-m", "x=1,2", code=2)
+    assert "cannot be imported by a run's process" in ended.err
+    assert "not in a worker" in ended.err
+
+
+def test_functions_without_a_name_travel_by_joblib(parabola):
+    parabola.write(
+        call_py="""
+        import sweeper
+        if __name__ == "__main__":
+            factor = 10
+            result = sweeper.sweep(lambda cfg: cfg.x * factor, config={"x": 1}, overrides=["x=1,2,3"], jobs=2, quiet=True)
+            print([run.score for run in result.runs])
+    """
+    )
+    assert parabola.run("call.py").out.strip() == "[10, 20, 30]"

@@ -1,0 +1,179 @@
+"""Resuming: what is killed goes on from what was finished, and repeats nothing."""
+
+import json
+import signal
+import time
+
+import pytest
+
+SLOW = """
+    import time
+    import sweeper
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        time.sleep(cfg.t)
+        if cfg.x == 1.5:
+            raise ValueError("bad point")
+        return (cfg.x - 3) ** 2
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+@pytest.fixture
+def slow(project):
+    return project.write(config="x: 0.0\nt: 0.15\n", train_py=SLOW)
+
+
+def events(folder):
+    return [json.loads(line) for line in (folder / "sweep.jsonl").read_text().splitlines()]
+
+
+def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL):
+    """Start a sweep in `here`, and send it a signal when so many of its runs have ended."""
+    process = project.start("train.py", *arguments, "sweeper.sweep.dir=here")
+    journal = project.folder / "here/sweep.jsonl"
+    for _ in range(400):
+        time.sleep(0.02)
+        if journal.exists() and journal.read_text().count('"event": "end"') >= ends:
+            break
+    process.send_signal(number)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize("search", ["random", "tpe", "gp"])
+def test_a_killed_search_asks_for_the_same_points_as_one_that_was_not(slow, search):
+    arguments = ("--search", search, "--trials", "12", "x=interval(0,10)", "sweeper.search.seed=7")
+    whole = slow.run(*arguments).results
+    kill_midway(slow, *arguments, ends=6)
+    slow.run("--resume", "here")
+    folder = slow.folder / "here"
+    asked = [e["params"]["x"] for e in events(folder) if e["event"] == "ask"]
+    assert asked == [float(row["x"]) for row in whole]
+
+
+def test_a_killed_grid_completes_each_point_exactly_once(slow):
+    kill_midway(slow, "-m", "x=range(0,9)", "--jobs", "2")
+    slow.run("--resume", "here")
+    ends = [e for e in events(slow.folder / "here") if e["event"] == "end"]
+    assert sorted(e["number"] for e in ends) == list(range(9))
+    assert {e["status"] for e in ends} == {"COMPLETED"}
+
+
+def test_what_was_running_is_run_again_under_a_new_attempt(slow):
+    kill_midway(slow, "-m", "x=range(0,9)", "--jobs", "2")
+    ended = slow.run("--resume", "here")
+    again = [e for e in events(slow.folder / "here") if e["event"] == "start" and e["attempt"] == 2]
+    assert again
+    assert all(e["directory"] == f"{e['number']}.1" for e in again)
+    assert "of them made before" in ended.out
+
+
+def test_a_run_that_completed_without_its_end_being_noted_is_not_repeated(slow):
+    slow.run("-m", "x=1,2", "sweeper.sweep.dir=here")
+    journal = slow.folder / "here/sweep.jsonl"
+    kept = [line for line in journal.read_text().splitlines() if '"end"' not in line and '"stop"' not in line]
+    journal.write_text("\n".join(kept) + "\n" + '{"event": "sta')
+    slow.run("--resume", "here")
+    assert [e["attempt"] for e in events_whole(journal) if e["event"] == "start"] == [1, 1]
+
+
+def events_whole(journal):
+    found = []
+    for line in journal.read_text().splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found
+
+
+def test_more_trials_extend_a_sweep(slow):
+    slow.run("--search", "random", "--trials", "3", "x=interval(0,9)", "sweeper.sweep.dir=here")
+    slow.run("--resume", "here", "--trials", "5", "--jobs", "2")
+    assert len([e for e in events(slow.folder / "here") if e["event"] == "end"]) == 5
+
+
+def test_failed_runs_are_run_again_when_asked(slow):
+    slow.run("-m", "x=1,1.5,2", "sweeper.sweep.dir=here", code=1)
+    assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "start"] == [0, 1, 2]
+    slow.run("--resume", "here", code=1)
+    assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "start"] == [0, 1, 2]
+    slow.write(train_py=SLOW.replace("cfg.x == 1.5", "False"))
+    slow.run("--resume", "here", "--retry-failed")
+    starts = [(e["number"], e["attempt"]) for e in events(slow.folder / "here") if e["event"] == "start"]
+    assert starts == [(0, 1), (1, 1), (2, 1), (1, 2)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_says_how_to_go_on_and_leaves_no_process(slow, number):
+    slow.write(config="x: 0.0\nt: 0.3\n")
+    code, out, err = kill_midway(slow, "-m", "x=range(0,20)", "--jobs", "2", ends=2, number=number)
+    assert code == 130
+    assert "go on with  python train.py --resume here" in out
+    assert "Traceback" not in out + err
+    cancelled = [
+        e for e in events(slow.folder / "here") if e["event"] == "end" and e["status"] == "CANCELLED"
+    ]
+    assert 1 <= len(cancelled) <= 2
+    slow.write(config="x: 0.0\nt: 0.3\n")
+    slow.run("--resume", "here", "--jobs", "4")
+    completed = [
+        e["number"]
+        for e in events(slow.folder / "here")
+        if e["event"] == "end" and e["status"] == "COMPLETED"
+    ]
+    assert sorted(completed) == list(range(20))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--resume", "nowhere"), "There is no sweep in nowhere"),
+        (("--resume", "here", "x=5"), "would change a sweep that is resumed"),
+        (("--resume", "here", "--search", "tpe"), "would change the search"),
+        (("-m", "x=1", "--retry-failed"), "goes with --resume"),
+    ],
+)
+def test_a_resume_that_has_no_meaning_is_refused(slow, arguments, said):
+    slow.run("-m", "x=1,2", "sweeper.sweep.dir=here")
+    ended = slow.run(*arguments, code=2)
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_changed_config_or_space_is_refused(slow):
+    slow.write(config="x: 0.0\nt: 0.01\nsweeper: {space: {x: 'interval(0, 9)'}}\n")
+    slow.run("--search", "random", "--trials", "3", "sweeper.sweep.dir=here")
+    slow.write(config="x: 0.0\nt: 0.02\nsweeper: {space: {x: 'interval(0, 9)'}}\n")
+    ended = slow.run("--resume", "here", "--trials", "4", code=2)
+    assert "The config has changed since the sweep began, at 't'" in ended.err
+    assert "conf/config.yaml" in ended.err
+    slow.write(config="x: 0.0\nt: 0.01\nsweeper: {space: {x: 'interval(20, 30)'}}\n")
+    ended = slow.run("--resume", "here", "--trials", "4", code=2)
+    assert "The space has changed" in ended.err
+
+
+def test_two_processes_cannot_drive_one_sweep(slow):
+    slow.write(config="x: 0.0\nt: 1\n")
+    process = slow.start("train.py", "-m", "x=1,2", "sweeper.sweep.dir=here")
+    while not (slow.folder / "here/sweep.jsonl").exists():
+        time.sleep(0.02)
+    ended = slow.run("--resume", "here", code=2)
+    assert "Another process drives the sweep" in ended.err
+    process.kill()
+    process.communicate()
+
+
+def test_files_that_change_while_a_sweep_runs_do_not_change_its_queued_runs(slow):
+    slow.write(config="x: 0.0\nt: 0.2\n")
+    process = slow.start("train.py", "-m", "x=range(0,5)", "sweeper.sweep.dir=here")
+    while not (slow.folder / "here/0/.sweeper").exists():
+        time.sleep(0.01)
+    slow.write(config="x: 0.0\nt: 0.2\nnew: 1\n")
+    process.communicate()
+    assert process.returncode == 0
+    assert "new" not in (slow.folder / "here/4/.sweeper/config.yaml").read_text()
