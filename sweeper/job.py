@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -233,8 +233,10 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
     resolve.register()
     started, clock = _now(), time.perf_counter()
     host, pid = _host(), os.getpid()
-    if not os.path.exists(f"{job.records}/config.yaml"):
-        write_config(job)
+    write_config(job)
+    for name in ("metrics.jsonl", "stop"):  # of an earlier run in a directory that the user fixed
+        with suppress(FileNotFoundError):
+            os.unlink(f"{job.records}/{name}")
     write_record(job, Outcome(RUNNING, started=started, host=host, pid=pid))
     value: Any = None
     exception: BaseException | None = None

@@ -14,22 +14,29 @@ from typing import Any
 
 from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 from omegaconf.base import ContainerMetadata, Metadata
+from omegaconf.errors import OmegaConfBaseException
+
+from .errors import ConfigError
 
 _LEAVES = (str, int, float, bool, type(None), bytes)
 
 
 def build(tree: dict[Any, Any], *, struct: bool = False) -> DictConfig:
     """Return the `DictConfig` of a tree of plain data; `struct` closes it against new keys."""
-    if not _trusted():
-        config = OmegaConf.create(tree)
-    else:
-        try:
-            config = _dict(tree, None, None)
-        except _Foreign:
-            config = OmegaConf.create(tree)
+    try:
+        config = _dict(tree, None, None) if _trusted() else OmegaConf.create(tree)
+    except _Foreign:
+        config = _create(tree)
     if struct:
         OmegaConf.set_struct(config, True)
     return config
+
+
+def _create(tree: dict[Any, Any]) -> DictConfig:
+    try:
+        return OmegaConf.create(tree)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"The config cannot be made: {str(error).splitlines()[0]}") from None
 
 
 class _Foreign(Exception):
@@ -72,6 +79,8 @@ def _container(cls: Any, kind: Any, key_type: Any, parent: Any, key: Any, conten
 def _dict(tree: dict[Any, Any], parent: Any, key: Any) -> DictConfig:
     content: dict[Any, Any] = {}
     node = _container(DictConfig, dict, Any, parent, key, content)
+    if len(set(map(type, tree))) > 1:
+        raise _Foreign  # some omegaconf refuses keys such as 1 and '1' side by side
     for name, value in tree.items():
         if type(name) not in (str, int, float, bool, bytes):
             raise _Foreign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -70,26 +71,23 @@ def teed(path: str) -> Iterator[None]:
             sys.stdout, sys.stderr = streams
 
 
+class _Output(logging.StreamHandler):  # type: ignore[type-arg]  # no type takes it before 3.11
+    """Writes to whatever `sys.stdout` is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stdout
+        super().emit(record)
+
+
 @contextmanager
 def logged() -> Iterator[None]:
     """Send log records of level INFO and above to the output, unless the program sees to logging."""
-    import logging
-
     root = logging.getLogger()
     if root.handlers:
         yield
         return
-
-    class Output(logging.StreamHandler[Any]):
-        """Writes to whatever `sys.stdout` is at the time."""
-
-        def emit(self, record: logging.LogRecord) -> None:
-            self.stream = sys.stdout
-            super().emit(record)
-
-    handler = Output(sys.stdout)
+    handler, level = _Output(sys.stdout), root.level
     handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
-    level = root.level
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:

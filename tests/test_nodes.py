@@ -19,7 +19,7 @@ leaves = (
     | st.sampled_from(["", "a", "${a}", "???"])
 )
 trees = st.dictionaries(
-    st.text(min_size=1, max_size=3) | st.integers(),
+    st.text(min_size=1, max_size=3),
     st.recursive(
         leaves,
         lambda inner: (
@@ -52,3 +52,8 @@ def test_a_built_config_resolves_is_closed_and_can_be_changed():
 
 def test_values_that_are_no_plain_data_are_left_to_omegaconf(tmp_path):
     assert nodes.build({"a": tmp_path}).a == tmp_path
+
+
+def test_keys_may_be_numbers_but_not_a_number_and_its_text():
+    assert nodes.build({1: "a", 2: {3: "b"}}) == OmegaConf.create({1: "a", 2: {3: "b"}})
+    assert nodes.build({1: "a", "b": 2}) == OmegaConf.create({1: "a", "b": 2})

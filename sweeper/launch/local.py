@@ -71,7 +71,7 @@ class LocalExecutor:
         request = {
             "path": list(program.path or sys.path),
             "argv": list(program.argv or sys.argv),
-            "folder": os.getcwd(),
+            "folder": program.folder or os.getcwd(),
             "function": program.ref,
             "preload": self.settings.preload,
             "start": self.settings.start,

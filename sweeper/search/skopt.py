@@ -114,7 +114,7 @@ def _clipped(losses: Any) -> Any:
     """Return losses whose upper tail is cut, so that a few bad runs do not flatten the rest."""
     import numpy as np
 
-    low, high = np.quantile(losses, [0.1, 0.9])
+    low, high = float(np.quantile(losses, 0.1)), float(np.quantile(losses, 0.9))
     return np.minimum(losses, high + (high - low))
 
 
