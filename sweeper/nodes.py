@@ -108,7 +108,7 @@ def _list(items: list[Any], parent: Any, key: Any) -> ListConfig:
 
 @cache
 def _trusted() -> bool:
-    sample = {"a": 1, "b": {"c": [1.5, {"d": None}], 2: "${a}"}, "e": "???"}
+    sample = {"a": 1, "b": {"c": [1.5, {"d": None}]}, "e": "???", "f": {2: "${a}"}}
     try:
         return _same(_dict(sample, None, None), OmegaConf.create(sample))
     except Exception:  # noqa: BLE001  whatever an unknown omegaconf does, the constructor is right

@@ -12,6 +12,7 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from sweeper.errors import OverrideError
 from sweeper.grammar import (
     NOTHING,
@@ -151,8 +152,47 @@ WORD = st.one_of(
 )
 NUMBER = st.one_of(
     st.sampled_from(
-        "0 1 -1 +1 10 007 01 -0 1_000 1__0 1_ 1. .5 -.5 0.1 1.5 1e3 1E-3 1e 1e+ -1e5 1_0.5_0 .5e1 0x10 "
-        "1.e5 -inf +nan 1e400 00 0.0 -0.0 1.2.3 10-11 12:30 1e-1_0 0_1 1._5 5e05 9999999999999999999".split()
+        [
+            "0",
+            "1",
+            "-1",
+            "+1",
+            "10",
+            "007",
+            "01",
+            "-0",
+            "1_000",
+            "1__0",
+            "1_",
+            "1.",
+            ".5",
+            "-.5",
+            "0.1",
+            "1.5",
+            "1e3",
+            "1E-3",
+            "1e",
+            "1e+",
+            "-1e5",
+            "1_0.5_0",
+            ".5e1",
+            "0x10",
+            "1.e5",
+            "-inf",
+            "+nan",
+            "1e400",
+            "00",
+            "0.0",
+            "-0.0",
+            "1.2.3",
+            "10-11",
+            "12:30",
+            "1e-1_0",
+            "0_1",
+            "1._5",
+            "5e05",
+            "9999999999999999999",
+        ]
     ),
     st.integers(-20, 20).map(str),
     st.floats(-9, 9).map(repr),
@@ -163,7 +203,9 @@ INSIDE = st.text(alphabet="ab1'\"\\\\,${}[]() =:#é\t", max_size=6)
 SINGLE = st.one_of(INSIDE, st.sampled_from(["a b", "1", "null", "", "${x}", "\\\\", "a\\'b", "\\'"]))
 QUOTED = st.builds(lambda quote, text: f"{quote}{text}{quote}", st.sampled_from("'\""), SINGLE)
 INTERPOLATION = st.one_of(
-    st.sampled_from(["${a}", "${a.b}", "${oc.env:X}", "${oc.env:X,y}", "${.a}", "${a.${b}}", "${ a }", "${}"]),
+    st.sampled_from(
+        ["${a}", "${a.b}", "${oc.env:X}", "${oc.env:X,y}", "${.a}", "${a.${b}}", "${ a }", "${}"]
+    ),
     st.text(alphabet="ab.:,{$' [(\\", min_size=1, max_size=5).map(lambda text: f"${{{text}}}"),
 )
 PIECE = st.one_of(WORD, NUMBER, MARK, ESCAPED, INTERPOLATION, WORD, NUMBER)
@@ -188,7 +230,12 @@ def _trim(text):
 
 def called(name, arguments):
     return st.builds(
-        lambda n, a, b, c, d: f"{n}{a}({b}{c}{d})", name, st.sampled_from(["", "", "", " "]), BLANK, arguments, BLANK
+        lambda n, a, b, c, d: f"{n}{a}({b}{c}{d})",
+        name,
+        st.sampled_from(["", "", "", " "]),
+        BLANK,
+        arguments,
+        BLANK,
     )
 
 
@@ -197,7 +244,9 @@ def named(names, values):
 
 
 SMALL = st.one_of(st.integers(-9, 9).map(str), st.sampled_from(["0.5", "1.5", "1e1", "-2.25", ".1", "inf"]))
-NAMES = st.sampled_from("value start stop step end sweep list reverse include exclude x".split())
+NAMES = st.sampled_from(
+    ["value", "start", "stop", "step", "end", "sweep", "list", "reverse", "include", "exclude", "x"]
+)
 PLAIN_LIST = joined(st.one_of(WORD, NUMBER, QUOTED)).map(lambda text: f"[{text}]")
 CHOICE = called(st.just("choice"), joined(st.one_of(TEXT, QUOTED, PLAIN_LIST), 1))
 RANGE = called(st.just("range"), st.one_of(joined(SMALL, 1, 3), joined(named(NAMES, SMALL), 1, 3)))
@@ -218,13 +267,31 @@ TAGGED = st.builds(
 GLOBBED = called(
     st.just("glob"),
     st.one_of(
-        st.sampled_from(["*", "a*", "'*'", "[a,b*]", "['a?',c]", "1", "*,b", "*,exclude=b", "include=[a],exclude=[b]"])
+        st.sampled_from(
+            ["*", "a*", "'*'", "[a,b*]", "['a?',c]", "1", "*,b", "*,exclude=b", "include=[a],exclude=[b]"]
+        )
     ),
 )
 CAST = st.sampled_from(["int", "float", "str", "bool"])
 SWEEP = st.one_of(CHOICE, RANGE, INTERVAL, SORTED, TAGGED, GLOBBED)
 ANY_NAME = st.one_of(
-    CAST, st.sampled_from("choice range interval tag sort shuffle glob extend_list json_str foo max".split()), CAST
+    CAST,
+    st.sampled_from(
+        [
+            "choice",
+            "range",
+            "interval",
+            "tag",
+            "sort",
+            "shuffle",
+            "glob",
+            "extend_list",
+            "json_str",
+            "foo",
+            "max",
+        ]
+    ),
+    CAST,
 )
 
 
@@ -291,7 +358,9 @@ def mutated(text, changes):
 
 CHANGES = st.lists(
     st.tuples(
-        st.sampled_from(["insert", "delete", "replace", "repeat"]), st.integers(0, 60), st.sampled_from(SPECIAL)
+        st.sampled_from(["insert", "delete", "replace", "repeat"]),
+        st.integers(0, 60),
+        st.sampled_from(SPECIAL),
     ),
     max_size=3,
 )
@@ -306,7 +375,9 @@ LEAF = st.one_of(
     st.floats(allow_nan=True),
     st.text(max_size=8),
     st.text(alphabet="ab01 .,:=\\'\"${}[]()\t\n#e_-+", max_size=8),
-    st.sampled_from(["null", "true", "1", "1e3", "", " ", "${a}", "a=b", "${a.${b}}", "choice(a)", "\\", "'"]),
+    st.sampled_from(
+        ["null", "true", "1", "1e3", "", " ", "${a}", "a=b", "${a.${b}}", "choice(a)", "\\", "'"]
+    ),
 )
 DATA = st.recursive(
     LEAF,
