@@ -3,8 +3,10 @@
 import csv
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -73,6 +75,11 @@ class Project:
         """Return the plan of a command line."""
         search = search_path(main_source(str(self.folder / "conf")), shipped())
         return make_plan(search, "config", parse_all(overrides), sweeping=sweeping)
+
+    def query(self, sql: str) -> list[tuple]:
+        """Return the rows that a question to sweeper.db gives."""
+        with closing(sqlite3.connect(self.folder / "sweeper.db")) as db:
+            return db.execute(sql).fetchall()
 
     def start(self, *arguments: str, **more: object) -> subprocess.Popen:
         """Start `python arguments` in the folder."""

@@ -1,6 +1,5 @@
 """A single run: its directory, its record, what the function gets and what its value means."""
 
-import sqlite3
 import subprocess
 import sys
 from datetime import datetime
@@ -43,10 +42,9 @@ def test_a_run_leaves_its_config_its_record_and_its_log(parabola):
 
 def test_a_run_is_in_the_database(parabola):
     parabola.run("x=1")
-    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
-        assert db.execute("select status, score, sweep_id from runs").fetchall() == [("COMPLETED", 4.0, None)]
-        assert db.execute("select key, value from params").fetchall() == [("x", 1)]
-        assert db.execute("pragma journal_mode").fetchone() == ("wal",)
+    assert parabola.query("select status, score, sweep_id from runs") == [("COMPLETED", 4.0, None)]
+    assert parabola.query("select key, value from params") == [("x", 1)]
+    assert parabola.query("pragma journal_mode")[0] == ("wal",)
 
 
 def test_two_runs_in_one_second_do_not_share_a_directory(parabola):
@@ -189,11 +187,10 @@ def test_metrics_tags_inputs_and_artifacts_are_kept(parabola):
     assert record["score"] == 1
     assert record["tags"] == {"kind": "test"}
     assert record["inputs"][0]["name"] == "data"
-    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
-        assert db.execute("select step, value from metrics where name='loss' order by step").fetchall() == [(0, 3.0), (1, 2.0), (2, 1.0)]  # fmt: skip
-        assert db.execute("select key, value from tags").fetchall() == [("kind", "test")]
-        assert db.execute("select path from artifacts").fetchone()[0].endswith("model.txt")
-        assert db.execute("select name, size > 0, length(sha256) from inputs").fetchall() == [("data", 1, 64)]
+    assert parabola.query("select step, value from metrics where name='loss' order by step") == [(0, 3.0), (1, 2.0), (2, 1.0)]  # fmt: skip
+    assert parabola.query("select key, value from tags") == [("kind", "test")]
+    assert parabola.query("select path from artifacts")[0][0].endswith("model.txt")
+    assert parabola.query("select name, size > 0, length(sha256) from inputs") == [("data", 1, 64)]
 
 
 def test_interpolations_of_the_run_resolve_inside_of_it(parabola):

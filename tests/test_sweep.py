@@ -1,6 +1,5 @@
 """Sweeps: a grid or a search as parallel runs, and what they leave behind."""
 
-import sqlite3
 from datetime import datetime
 
 import pytest
@@ -11,9 +10,8 @@ from conftest import without_times
 def test_a_grid_leaves_the_same_numbers_in_the_runs_the_table_and_the_database(parabola):
     ended = parabola.run("-m", "x=1,2.5", "name=a,b", "--jobs", "2")
     assert len(ended.results) == 4
-    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
-        stored = dict(db.execute("select number, score from runs"))
-        assert db.execute("select status, search from sweeps").fetchall() == [("COMPLETED", "grid")]
+    stored = dict(parabola.query("select number, score from runs"))
+    assert parabola.query("select status, search from sweeps") == [("COMPLETED", "grid")]
     for row in ended.results:
         number = int(row["number"])
         record = ended.record(number)
@@ -280,10 +278,9 @@ def test_what_runs_report_is_in_the_database_with_its_steps(parabola):
     """
     )
     parabola.run("-m", "x=1,2", "--jobs", "2")
-    with sqlite3.connect(parabola.folder / "sweeper.db") as db:
-        rows = db.execute(
-            "select number, step, value from metrics join runs on runs.id = run_id where metrics.name = 'loss' order by 1, 2"
-        ).fetchall()
+    rows = parabola.query(
+        "select number, step, value from metrics join runs on runs.id = run_id where metrics.name = 'loss' order by 1, 2"
+    )
     assert rows == [(n, step, (n + 1) * step) for n in (0, 1) for step in range(5)]
 
 
