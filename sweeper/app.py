@@ -73,6 +73,7 @@ class _Start:
         self.function = function
         self.config_path, self.config_name = config_path, config_name
         self.version_base = version_base
+        self.schema = jobs.schema_of(function)[1]
 
     def run(self) -> Any:
         """Read the command line and do what it says."""
@@ -105,12 +106,12 @@ class _Start:
         if shows:
             from .show import show_config
 
-            plan = make_plan(search, name, overrides, sweeping=command.multirun)
+            plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
             show_config(command, plan, self.function)
             return None
         if not command.multirun:
             refuse_sweeps(overrides)
-        plan = make_plan(search, name, overrides, sweeping=command.multirun)
+        plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
         if command.multirun or "--dry-run" in command:
             return self._sweep(plan, command)
         return self._single(plan, command)
@@ -156,7 +157,7 @@ class _Start:
         for override in plan.overrides:
             _resolve_typed(plan, override)
         if _is_helper_rank():
-            return call_directly(self.function, nodes.build(plan.base.tree, struct=True))
+            return call_directly(self.function, plan.base.config())
         program = program_of(self.function, command)
         result = run_single(plan, program, chdir=self._chdir(plan))
         if result.exception is not None:
@@ -222,7 +223,7 @@ class _Start:
         recorded = parse_command(made["flags"])
         search, name = self.search_path(recorded), record["config_name"]
         overrides = parse_all([*record["overrides"], *command.overrides])
-        plan = make_plan(search, name, overrides, sweeping=True)
+        plan = make_plan(search, name, overrides, sweeping=True, schema=self.schema)
         for warning in journal.check_unchanged(plan, record):
             print(warning, file=sys.stderr)  # noqa: T201
         program = program_of(self.function, command)._replace(
@@ -407,7 +408,7 @@ def sweep(
         texts.append(f"sweeper.search.trials={trials}")
     if maximize:
         texts.append("sweeper.objective.direction=maximize")
-    plan = make_plan(path, name, parse_all([*texts, *overrides]), sweeping=True)
+    plan = make_plan(path, name, parse_all([*texts, *overrides]), sweeping=True, schema=start.schema)
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
         return run_sweep(plan, program_of(inner), stream=stream)

@@ -16,13 +16,14 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
-from . import nodes, trees
+from . import nodes, trees, typed
 from .defaults import DefaultsList, Entry, expand
-from .errors import ConfigError, OverrideError, SweeperError, UsageError, nearest
+from .errors import ConfigError, KeyAbsentError, OverrideError, SweeperError, UsageError, nearest
 from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
 from .groups import Folder, SearchPath, Source, Table, content_at, source
 from .hydra import CONFIGS as HYDRA_CONFIGS
 from .hydra import Plugins
+from .store import ConfigStore, Stored
 
 SPACE = "_space_"
 OPEN_SETTINGS = ("sweeper.job.env", "sweeper.space", "sweeper.tracker", "sweeper.callbacks")
@@ -37,18 +38,11 @@ class Composed(NamedTuple):
     settings: Mapping[str, Any] = {}  # the node `sweeper`
     hydra: Mapping[str, Any] = {}  # the node `hydra`
     space: Mapping[str, Any] = {}  # what `_space_` nodes declare, by key
+    typed: DictConfig | None = None  # the config, where a schema gives it types
 
     def config(self) -> DictConfig:
         """Return the config as the training function gets it, closed against new keys."""
-        return nodes.build(self.tree, struct=True)
-
-
-class KeyAbsentError(ConfigError):
-    """An override of a key that the config does not have."""
-
-    def __init__(self, what: str, where: str = "", hint: str = "", override: Override | None = None) -> None:
-        super().__init__(what, where, hint)
-        self.override = override
+        return self.typed if self.typed is not None else nodes.build(self.tree, struct=True)
 
 
 def compose_tree(
@@ -58,32 +52,84 @@ def compose_tree(
     *,
     roots: Sequence[str] = ("hydra/config",),
     skip_missing: bool = False,
+    schema: Any = None,
 ) -> Composed:
-    """Return the config of a primary config and overrides, as plain data.
+    """Return the config of a primary config and overrides.
 
     Overrides that sweep are left out. `roots` are the configs of the nodes that are not the user's;
-    `sweeper/config` among them makes `sweeper` a reserved key.
+    `sweeper/config` among them makes `sweeper` a reserved key. A `schema`, a dataclass or an attrs
+    class, gives the whole config its types and defaults.
 
     Raises:
         ConfigError: if the config cannot be composed.
     """
     search = _with_searchpath(search, primary, overrides)
-    asked = any(o.key.startswith("hydra.") or o.key == "hydra" for o in overrides)
     listed = expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
+    own = [root.partition("/")[0] for root in roots]
+    for override in listed.overrides:
+        _refuse_meaningless(override)
+    spaces: dict[str, Any] = {}
+    if schema is not None or typed.needs_types(listed.entries, search):
+        return _compose_typed(listed, search, own, schema, spaces)
+    asked = any(o.key.startswith("hydra.") or o.key == "hydra" for o in overrides)
     try:
         tree = _merge(listed, with_hydra=asked)
         for override in listed.overrides:
             _apply(tree, override)
     except trees.Unresolved:
-        tree = _compose_with_omegaconf(listed)
-    spaces: dict[str, Any] = {}
-    declared = any(entry.config.declares_space for entry in listed.entries)
-    if declared or any(SPACE in override.key for override in listed.overrides):
+        merged = typed.merge(listed.entries, listed.overrides, search, own=())
+        tree = typed.plain(merged.config)
+    if _has_spaces(listed):
         _lift_spaces(tree, "", spaces)
-    reserved = "sweeper/config" in roots
-    settings = tree.pop("sweeper", None) or {} if reserved else {}
+    settings = tree.pop("sweeper", None) or {} if "sweeper" in own else {}
     hydra = tree.pop("hydra", None) or {}
     return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces)
+
+
+def _has_spaces(listed: DefaultsList) -> bool:
+    declared = any(entry.config.declares_space for entry in listed.entries)
+    return declared or any(SPACE in override.key for override in listed.overrides)
+
+
+def _compose_typed(
+    listed: DefaultsList, search: SearchPath, own: list[str], schema: Any, spaces: dict[str, Any]
+) -> Composed:
+    """Compose where types hold: the user's nodes by OmegaConf, the others and spaces as plain data."""
+    apart: dict[Any, Any] = {}
+    entries = []
+    for entry in listed.entries:
+        content = entry.config.content
+        if entry.config.declares_space and isinstance(content, dict):
+            content = trees.copy(content)
+            trees.merge(apart, trees.nest(entry.package, _only_spaces(content)))
+        entries.append(entry._replace(config=entry.config._replace(content=content)))
+    typed_overrides = []
+    for override in listed.overrides:
+        if SPACE in override.key.split("."):
+            _apply(apart, override)
+        else:
+            typed_overrides.append(override)
+    _lift_spaces(apart, "", spaces)
+    merged = typed.merge(entries, typed_overrides, search, schema=schema, own=own)
+    for override in typed_overrides:
+        if override.key.split(".")[0] in own:
+            _apply(merged.own, override)
+    settings, hydra = (merged.own.get(name) or {} for name in ("sweeper", "hydra"))
+    tree = typed.plain(merged.config)
+    return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces, merged.config)
+
+
+def _only_spaces(content: dict[Any, Any]) -> dict[Any, Any]:
+    """Take the `_space_` nodes out of a tree and return them, in their places."""
+    found: dict[Any, Any] = {}
+    if SPACE in content:
+        found[SPACE] = content.pop(SPACE)
+    for key, value in content.items():
+        if isinstance(value, dict):
+            below = _only_spaces(value)
+            if below:
+                found[key] = below
+    return found
 
 
 def _with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
@@ -134,13 +180,7 @@ def _check_searchpath(entry: Entry) -> None:
 
 def _apply(tree: dict[Any, Any], override: Override) -> None:
     key, value = override.key, override.value
-    if override.package is not None:
-        raise ConfigError(
-            f"'{override.text}' chooses an option, but there is no group '{key}'",
-            hint="A value is set without '@'.",
-        )
     try:
-        _refuse_nested_sweeps(override)
         if isinstance(value, Extend):
             value = trees.extended(tree, key, value.values)
         if override.sign == "~":
@@ -173,7 +213,12 @@ def _absent(override: Override, error: trees.Absent) -> KeyAbsentError:
     return KeyAbsentError(what, f"    {override.text}", hint, override)
 
 
-def _refuse_nested_sweeps(override: Override) -> None:
+def _refuse_meaningless(override: Override) -> None:
+    if override.package is not None:
+        raise ConfigError(
+            f"'{override.text}' chooses an option, but there is no group '{override.key}'",
+            hint="A value is set without '@'.",
+        )
     if isinstance(override.value, (dict, list)):
         stack: list[Any] = [override.value]
         while stack:
@@ -229,67 +274,16 @@ def _flat(tree: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
 flatten = _flat
 
 
-# ---------------------------------------------------------------------------------- with OmegaConf
-
-
-def _compose_with_omegaconf(listed: DefaultsList) -> dict[Any, Any]:
-    """Merge and override with OmegaConf itself: for trees whose merges follow interpolations."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    config = OmegaConf.create()
-    place = ""
-    try:
-        for entry in listed.entries:
-            place = entry.config.where
-            config.merge_with(nodes.build(trees.nest(entry.package, entry.config.content)))
-        OmegaConf.set_struct(config, True)
-        for override in listed.overrides:
-            place = override.text
-            _apply_with_omegaconf(config, override)
-    except (OmegaConfBaseException, TypeError, IndexError) as error:
-        raise ConfigError(f"Cannot compose: {str(error).splitlines()[0]}", place) from None
-    found = OmegaConf.to_container(config, resolve=False)
-    assert isinstance(found, dict)  # noqa: S101  it was created as one
-    return found
-
-
-def _apply_with_omegaconf(config: Any, override: Override) -> None:
-    from omegaconf import OmegaConf, open_dict
-
-    key, value = override.key, override.value
-    _refuse_nested_sweeps(override)
-    if override.package is not None:
-        raise ConfigError(f"'{override.text}' chooses an option, but there is no group '{key}'")
-    there = None
-    if override.sign in ("+", "~") or isinstance(value, Extend):
-        there = OmegaConf.select(config, key, throw_on_missing=False)
-    if isinstance(value, Extend):
-        value = [*(there or []), *value.values]
-    if override.sign == "~":
-        if there is None:
-            raise ConfigError(f"Cannot delete '{key}': the config has no such key")
-        if value is not NOTHING and value is not None and value != there:
-            raise ConfigError(f"Cannot delete '{key}': its value is {show(there)}, not {show(value)}")
-        parent, _, name = key.rpartition(".")
-        with open_dict(config):
-            node = OmegaConf.select(config, parent) if parent else config
-            del node[name]
-    elif override.sign == "+" and there is not None and not isinstance(value, (dict, list)):
-        raise ConfigError(f"'{override.text}' adds a key that is there already")
-    else:
-        OmegaConf.update(config, key, value, merge=True, force_add=override.sign in ("+", "++"))
-
-
 # ------------------------------------------------------------------------------------- for people
 
 _hydra = Table(HYDRA_CONFIGS, "hydra")
+_stored = Stored(ConfigStore.instance())
 _plugins = Plugins()
 
 
 def search_path(main: Source | None, *more: Source) -> SearchPath:
     """Return the search path with a program's own source, as Hydra orders it."""
-    return SearchPath([_hydra, *([main] if main else []), *more, _plugins])
+    return SearchPath([_hydra, *([main] if main else []), *more, _stored, _plugins])
 
 
 def parse_all(texts: Iterable[str]) -> list[Override]:

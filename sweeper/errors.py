@@ -3,7 +3,8 @@
     SweeperError               what is wrong, where, and what to do
     ├── OverrideError          an override that cannot be read
     ├── ConfigError            a config that cannot be composed
-    │   └── MissingConfigError a file or an option that does not exist
+    │   ├── MissingConfigError a file or an option that does not exist
+    │   └── KeyAbsentError     an override of a key that does not exist
     ├── SpaceError             a space that cannot be searched
     ├── SettingsError          a key or value under `sweeper` that means nothing
     ├── UsageError             a flag, a decorator or a call used wrongly
@@ -40,6 +41,14 @@ class ConfigError(SweeperError):
 
 class MissingConfigError(ConfigError):
     """A config file or an option of a group that does not exist."""
+
+
+class KeyAbsentError(ConfigError):
+    """An override of a key that the config does not have."""
+
+    def __init__(self, what: str, where: str = "", hint: str = "", override: object = None) -> None:
+        super().__init__(what, where, hint)
+        self.override = override
 
 
 class SpaceError(SweeperError):

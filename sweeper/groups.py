@@ -370,6 +370,13 @@ class SearchPath:
         """Whether any source has such a group."""
         return any(source.has_group(group) for source in self.sources)
 
+    def schemas(self) -> Mapping[str, Any]:
+        """Return the configs that the program has stored, by `group/name`."""
+        found: Mapping[str, Any] = {}
+        for source in self.sources:
+            found = getattr(source, "schemas", found)
+        return found
+
     def options(self, group: str) -> list[str]:
         """Return the names of a group's options, from all sources, in order."""
         return sorted({name for source in self.sources for name in source.list(group)[0]})
@@ -381,7 +388,7 @@ class SearchPath:
     def extended(self, paths: Iterable[str], provider: str) -> SearchPath:
         """Return a search path with more sources at its end."""
         more = [source(path, provider) for path in paths]
-        at = len(self.sources) - (self.sources[-1].provider == "plugins")
+        at = sum(source.provider not in ("schema", "plugins") for source in self.sources)
         sources = [*self.sources[:at], *more, *self.sources[at:]]
         known: dict[str, Config | None] = {k: config for k, config in self.configs.items() if config}
         return SearchPath(sources, legacy=self.legacy, configs=known)

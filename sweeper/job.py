@@ -11,6 +11,7 @@ an outcome.
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import time
 import traceback
@@ -20,7 +21,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import current, nodes, resolve, yamls
-from .entry import find_function
+from .entry import find_function, import_main
 from .errors import Pruned, UsageError
 from .output import captured, leave, logged
 from .records import COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome
@@ -41,7 +42,8 @@ def bind(function: Callable[..., Any], config: Any) -> tuple[list[Any], dict[str
     parameters = list(inspect.signature(function).parameters.values())
     usual = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     required = [p for p in usual if p.default is p.empty]
-    whole = [p for p in usual if p.name == "cfg" or "DictConfig" in str(p.annotation)]
+    schema = schema_of(function)
+    whole = [p for p in usual if p.name in ("cfg", schema[0]) or "DictConfig" in str(p.annotation)]
     if len(usual) == 1 and (required or len(parameters) == 1):
         whole = usual
     elif not usual and any(p.kind == p.VAR_POSITIONAL for p in parameters):
@@ -89,6 +91,22 @@ def seed_everything(seed: int) -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.manual_seed(seed)
+
+
+def schema_of(function: Callable[..., Any]) -> tuple[str, Any]:
+    """Return the parameter annotated with a dataclass or an attrs class, and the class, if any."""
+    notes = getattr(function, "__annotations__", {})
+    for name, note in notes.items():
+        if name == "return" or note in ("DictConfig", "str", "int", "float", "bool"):
+            continue
+        found = note
+        if isinstance(note, str):
+            found = getattr(function, "__globals__", {}).get(note.partition("[")[0])
+        if isinstance(found, type) and (
+            hasattr(found, "__dataclass_fields__") or hasattr(found, "__attrs_attrs__")
+        ):
+            return name, found
+    return "", None
 
 
 @contextmanager
@@ -286,7 +304,8 @@ def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
         found = function()
         if job.seed is not None:
             seed_everything(job.seed)
-        args, kwargs = bind(found, nodes.build(job.config, struct=True))
+        config = job.typed if job.typed is not None else nodes.build(job.config, struct=True)
+        args, kwargs = bind(found, config)
         return found(*args, **kwargs)
 
 
@@ -330,6 +349,9 @@ def write_job(job: Job) -> None:
     write_config(job)
     content = job._asdict()
     del content["config"]  # it lies beside, as people read it
+    if content.pop("typed") is not None:
+        with open(f"{job.records}/config.pickle", "wb") as file:
+            pickle.dump(job.typed, file)
     content["function"], content["objective"] = job.function._asdict(), job.objective._asdict()
     yamls.write_text(f"{job.records}/job.json", json.dumps(content, default=str))
 
@@ -345,7 +367,12 @@ def read_job(directory: str) -> Job:
     found["objective"] = Objective(tuple(goal["metrics"]), tuple(goal["directions"]))
     for name in ("overrides", "argv", "path"):
         found[name] = tuple(found[name])
-    return Job(**found, config=yamls.read(f"{directory}/.sweeper/config.yaml") or {})
+    job = Job(**found, config=yamls.read(f"{directory}/.sweeper/config.yaml") or {})
+    if not os.path.exists(f"{job.records}/config.pickle"):
+        return job
+    import_main(job.function.main)  # where the classes may be
+    with open(f"{job.records}/config.pickle", "rb") as file:
+        return job._replace(typed=pickle.load(file))  # noqa: S301  our own, beside the job
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import resolve
-from .composition import Composed, KeyAbsentError, compose_tree
-from .errors import SpaceError
+from .composition import Composed, compose_tree
+from .errors import KeyAbsentError, SpaceError
 from .grammar import Override
 from .groups import SearchPath, Table
 from .settings import Settings, configs, settings_from
@@ -34,14 +34,20 @@ class Plan(NamedTuple):
     overrides: Sequence[Override]  # as typed, sweeps included
     base: Composed  # without the sweeps
     settings: Settings
+    schema: Any = None  # the class that gives the config its types
 
     def compose(self, overrides: Sequence[Override]) -> Composed:
         """Return the config that other overrides give."""
-        return compose_tree(self.search, self.primary, overrides, roots=ROOTS)
+        return compose_tree(self.search, self.primary, overrides, roots=ROOTS, schema=self.schema)
 
 
 def make_plan(
-    search: SearchPath, primary: str | None, overrides: Sequence[Override], *, sweeping: bool
+    search: SearchPath,
+    primary: str | None,
+    overrides: Sequence[Override],
+    *,
+    sweeping: bool,
+    schema: Any = None,
 ) -> Plan:
     """Return the plan of a program's command line.
 
@@ -52,11 +58,11 @@ def make_plan(
     for override in overrides:
         if override.sweeps and override.name.startswith(OWN):
             raise SpaceError(f"'{override.text}' sweeps over a setting", hint="Settings take one value.")
-    conditional: list[Override] = []
+    conditional: list[object] = []
     while True:
         kept = [o for o in base_overrides if o not in conditional]
         try:
-            base = compose_tree(search, primary, kept, roots=ROOTS, skip_missing=sweeping)
+            base = compose_tree(search, primary, kept, roots=ROOTS, skip_missing=sweeping, schema=schema)
             break
         except KeyAbsentError as error:
             # In a search over groups the key may come with an option; the points will tell.
@@ -64,7 +70,7 @@ def make_plan(
             if error.override is None or not (sweeping and swept):
                 raise
             conditional.append(error.override)
-    return Plan(search, primary, overrides, base, read_settings(base))
+    return Plan(search, primary, overrides, base, read_settings(base), schema)
 
 
 def read_settings(composed: Composed) -> Settings:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from . import resolve, trees
-from .composition import Composed, KeyAbsentError, flatten
-from .errors import ConfigError, SpaceError
+from .composition import Composed, flatten
+from .errors import ConfigError, KeyAbsentError, SpaceError
 from .grammar import Override
 from .plan import OWN, Plan
 from .records import Point
@@ -117,9 +117,9 @@ class Points:
                     kept = [o for o in kept if o is not error.override]
         return self._branches[key]
 
-    def _is_conditional(self, override: Override | None) -> bool:
+    def _is_conditional(self, override: object) -> bool:
         """Whether an override's key is declared by some swept option, and so absent elsewhere."""
-        if override is None or self.is_grid:
+        if not isinstance(override, Override) or self.is_grid:
             return False
         return override.key in self._declared_keys()
 

@@ -99,6 +99,7 @@ class Job(NamedTuple):
     git: Mapping[str, Any] | None = None
     capture: bool = True  # all output goes to the log, C level and subprocesses included
     epoch: float = 0.0  # when the sweep began, in seconds: what ${now:…} tells
+    typed: Any = None  # the config as a DictConfig, where a schema gives it types
     hydra: Mapping[str, Any] = {}  # what ${hydra:…} resolves from
 
     @property

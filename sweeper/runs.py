@@ -107,6 +107,7 @@ class JobMaker(NamedTuple):
             env={key: str(value) for key, value in settings.job.env.items()},
             epoch=self.epoch,
             git=self.git,
+            typed=composed.typed,
             hydra=hydra,
         )
 

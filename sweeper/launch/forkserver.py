@@ -1,6 +1,6 @@
 """The fork server: a process that has imported the user's script, and forks a child a run.
 
-    launching process  ── start, signal ──>  fork server  ── fork ──>  child: setsid, run, leave
+    launching process  ── fork, signal ──>  fork server  ── fork ──>  child: setsid, run, leave
                        <── ready, ended ──               <── result ──
 
 It imports only, and never runs the function; so a child has everything loaded and nothing done. A
@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _HEAD = struct.Struct("!I")
+# The package has imported the module by the time that it is run, which Python would remark upon.
+QUIETLY = ("-W", "ignore::RuntimeWarning:runpy")
 _KILL_AFTER = 2.0  # seconds between the polite signal and the last one, for a run out of time
 
 
@@ -132,28 +134,47 @@ class Server:
 
     def _obey(self, message: tuple[Any, ...], fds: tuple[int, int]) -> None:
         verb, *rest = message
-        if verb == "start":
-            key, task, timeout = rest
-            self._start(key, task, timeout, fds)
+        if verb == "fork":
+            self._fork(fds, *rest)
+        elif verb == "spawn":
+            self._spawn(*rest)
         elif verb == "signal":
             for child in self.children.values():
                 _signal_group(child.pid, rest[0])
 
-    def _start(self, key: int, task: bytes, timeout: float | None, fds: tuple[int, int]) -> None:
+    def _fork(self, fds: tuple[int, int], key: int, timeout: float | None, task: bytes) -> None:
         read, write = os.pipe()
-        if self.spawns:
-            pid = _spawn(task)
-        else:
-            pid = os.fork()
-            if pid == 0:
-                os.close(read)
-                self._become_child(task, write, fds)
+        pid = os.fork()
+        if pid == 0:
+            os.close(read)
+            self._become_child(task, write, fds)
         os.close(write)
-        os.set_blocking(read, False)
+        self._watch(key, timeout, pid, read)
+
+    def _spawn(self, key: int, timeout: float | None, directory: str, log: str) -> None:
+        """Start a run as a process that imports everything itself; its outcome is in its record."""
+        import subprocess
+
+        read, write = os.pipe()
+        os.close(write)
+        with open(log, "ab") as file:
+            process = subprocess.Popen(  # noqa: S603  our own interpreter
+                [sys.executable, *QUIETLY, "-m", "sweeper.job", directory],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        process.returncode = 0  # the server reaps its children itself
+        self._watch(key, timeout, process.pid, read)
+
+    def _watch(self, key: int, timeout: float | None, pid: int, pipe: int) -> None:
+        os.set_blocking(pipe, False)
         deadline = None if timeout is None else time.monotonic() + timeout
-        child = _Child(key, pid, read, bytearray(), deadline)
+        child = _Child(key, pid, pipe, bytearray(), deadline)
         self.children[pid] = child
-        self.selector.register(read, selectors.EVENT_READ, child)
+        self.selector.register(pipe, selectors.EVENT_READ, child)
 
     def _become_child(self, task: bytes, write: int, fds: tuple[int, int]) -> None:
         code = 1
@@ -286,27 +307,6 @@ def _unforkable(*, one_thread: bool) -> str:
     if torch is not None and getattr(torch, "cuda", None) is not None and torch.cuda.is_initialized():
         return "importing the script initialises CUDA"
     return ""
-
-
-def _spawn(task: bytes) -> int:
-    """Start a run as a process that imports everything itself; return its pid."""
-    import subprocess
-
-    from ..job import write_job
-
-    _, job = pickle.loads(task)  # noqa: S301  from our own other half
-    write_job(job)
-    with open(job.log, "ab") as log:
-        process = subprocess.Popen(  # noqa: S603  our own interpreter
-            [sys.executable, "-m", "sweeper.job", job.directory],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )
-    process.returncode = 0  # the server reaps its children itself
-    return process.pid
 
 
 def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> None:

@@ -20,6 +20,7 @@ from itertools import count
 from typing import Any
 
 from ..errors import UsageError
+from ..job import write_job
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
 from . import RunDiedError, death, thread_limits
@@ -94,9 +95,15 @@ class LocalExecutor:
         key = next(self.keys)
         self.futures[key] = future
         try:
-            with self.lock:
+            limit = self.settings.run_timeout
+            if self.spawns:
+                write_job(job)
+                message: Any = ("spawn", key, limit, job.directory, job.log)
+            else:
                 task = pickle.dumps((run, job), protocol=pickle.HIGHEST_PROTOCOL)
-                send(self.channel, ("start", key, task, self.settings.run_timeout))
+                message = ("fork", key, limit, task)
+            with self.lock:
+                send(self.channel, message)
         except OSError:
             if not future.done():
                 future.set_exception(RunDiedError("the fork server is gone"))

@@ -1,0 +1,1 @@
+"""Hydra's import paths, for existing code."""
