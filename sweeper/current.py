@@ -24,6 +24,7 @@ class CurrentRun:
         self.number = job.number if job else 0
         self.directory = job.directory if job else ""
         self.seed = job.seed if job else None
+        self.folder = (job.folder if job else "") or os.getcwd()
         self.params: dict[str, Any] = dict(job.params) if job else {}
         self.metrics: dict[str, float] = {}
         self.tags: dict[str, str] = {}
@@ -89,6 +90,11 @@ _current = CurrentRun()  # one a process, so that threads which a function start
 def current_run() -> CurrentRun:
     """Return the run that the caller is in; outside of one, a run with nothing in it."""
     return _current
+
+
+def current_folder() -> str:
+    """Return the folder in which the program was started."""
+    return _current.folder if _current.directory else os.getcwd()
 
 
 @contextmanager

@@ -5,6 +5,7 @@
     ├── ConfigError            a config that cannot be composed
     │   ├── MissingConfigError a file or an option that does not exist
     │   └── KeyAbsentError     an override of a key that does not exist
+    ├── InstantiationError     a target that does not exist, is refused, or fails
     ├── SpaceError             a space that cannot be searched
     ├── SettingsError          a key or value under `sweeper` that means nothing
     ├── UsageError             a flag, a decorator or a call used wrongly
@@ -49,6 +50,10 @@ class KeyAbsentError(ConfigError):
     def __init__(self, what: str, where: str = "", hint: str = "", override: object = None) -> None:
         super().__init__(what, where, hint)
         self.override = override
+
+
+class InstantiationError(SweeperError):
+    """A target that does not exist, is refused, or fails."""
 
 
 class SpaceError(SweeperError):

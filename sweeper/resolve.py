@@ -35,6 +35,11 @@ def facts(given: Facts) -> Iterator[None]:
         _facts.reset(token)
 
 
+def fact(root: str) -> Any:
+    """Return one of the facts that are in force, or None."""
+    return _facts.get().get(root)
+
+
 def _look_up(root: str) -> Any:
     def look_up(key: str) -> Any:
         node: Any = _facts.get().get(root)

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweeper"
 # its own floor; never from above, wherever in its text the import stands.
 FLOORS = [
     ["errors", "records"],
-    ["trees", "grammar", "yamls", "nodes", "groups", "space", "store"],
+    ["trees", "grammar", "yamls", "nodes", "groups", "space", "store", "instantiation"],
     ["resolve", "score", "current", "entry", "output", "job"],
     ["hydra", "defaults", "typed", "composition", "settings"],
     ["provenance", "plan", "points", "runs"],
@@ -25,7 +25,7 @@ FLOORS = [
     ["view", "results", "journal", "single", "loop"],
     ["cli", "show"],
     ["app"],
-    ["core", "__init__"],
+    ["core", "types", "utils", "__init__"],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
 
@@ -84,7 +84,10 @@ def test_every_setting_is_explained_and_every_explanation_has_its_setting():
     assert set(keys()) == set(HELP)
 
 
-@pytest.mark.parametrize("command", [["ruff", "check", "--output-format=concise", "."], ["ruff", "format", "--check", "."], ["mypy"]])
+@pytest.mark.parametrize(
+    "command",
+    [["ruff", "check", "--output-format=concise", "."], ["ruff", "format", "--check", "."], ["mypy"]],
+)
 def test_style_and_types_are_clean(command):
     process = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
