@@ -243,6 +243,8 @@ def _node(node: Any, args: tuple[Any, ...], convert: Any, recursive: Any, *, par
     for name, flag in (("_recursive_", recursive), ("_partial_", partial)):
         if not isinstance(flag, bool):
             raise InstantiationError(f"{name} must be true or false, not {flag!r}", _at(key))
+    if OmegaConf.is_missing(node, "_target_"):
+        raise InstantiationError("The config has no value for '_target_'", _at(key))
     if "_target_" in node:
         return _target(node, args, convert, recursive, partial=partial, key=key)
     return _dict(node, convert, recursive)
@@ -273,8 +275,6 @@ def _dict(node: DictConfig, convert: Any, recursive: Any) -> Any:
 def _target(
     node: DictConfig, args: tuple[Any, ...], convert: Any, recursive: Any, *, partial: bool, key: str
 ) -> Any:
-    if OmegaConf.is_missing(node, "_target_"):
-        raise InstantiationError("The config has no value for '_target_'", _at(key))
     target = _resolved(node["_target_"], key)
     kwargs: dict[str, Any] = {}
     for name in node:
