@@ -6,7 +6,9 @@ the composed `hydra` node by the settings.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from .groups import SELF, Config, Default
 
@@ -123,3 +125,97 @@ class Plugins:
     def list(self, group: str) -> tuple[list[str], list[str]]:
         """Return nothing: what plugins there are is not known."""
         return [], []
+
+
+# What of Hydra's node is ours by another name.
+_SAME = {
+    "run.dir": "run.dir",
+    "sweep.dir": "sweep.dir",
+    "sweep.subdir": "sweep.subdir",
+    "job.name": "job.name",
+    "job.chdir": "job.chdir",
+    "sweeper.n_trials": "search.trials",
+    "sweeper.direction": "objective.direction",
+    "sweeper.sampler.seed": "search.seed",
+    "sweeper.sampler.n_startup_trials": "search.startup",
+    "sweeper.n_jobs": "launcher.jobs",
+    "launcher.n_jobs": "launcher.jobs",
+}
+_SEARCHES = {"tpe": "tpe", "random": "random", "grid": "grid", "qmc": "random"}
+_SAMPLERS = {"TPESampler": "tpe", "RandomSampler": "random", "GridSampler": "grid"}
+# Known to have no meaning here, and not worth a word.
+_SILENT = (
+    "defaults", "help", "hydra_help", "hydra_logging", "job_logging", "mode", "output_subdir", "overrides",
+    "runtime", "searchpath", "verbose", "env", "output",
+)  # fmt: skip
+_PLUGIN_KEYS = (
+    "_target_", "direction", "max_batch_size", "n_jobs", "n_trials", "params", "sampler", "storage",
+    "study_name", "search_space", "max_failure_rate",
+)  # fmt: skip
+
+
+class Translated(NamedTuple):
+    """What a `hydra` node says, in sweeper's words, and the names of what has none."""
+
+    settings: dict[str, Any]  # by dotted key under `sweeper`
+    space: dict[str, Any]  # override texts by key
+    meaningless: list[str]
+
+
+def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Translated:
+    """Return the settings that a composed `hydra` node and the choices of its groups stand for."""
+    settings: dict[str, Any] = {}
+    for theirs, ours in _SAME.items():
+        value = _at(node, theirs)
+        if value is not None and value != "???":
+            settings[ours] = value
+    if settings.get("launcher.jobs") == -1:
+        settings["launcher.jobs"] = os.cpu_count() or 1
+    env = {key: os.environ[key] for key in _at(node, "job.env_copy") or () if key in os.environ}
+    env.update(_at(node, "job.env_set") or {})
+    if env:
+        settings["job.env"] = env
+    search = _search(node, choices)
+    if search is not None:
+        settings["search.name"] = search
+        if search != "tpe":
+            settings.pop("search.startup", None)
+    space = {str(key): value for key, value in (_at(node, "sweeper.params") or {}).items()}
+    return Translated(settings, space, sorted(set(_meaningless(node, choices))))
+
+
+def _at(node: Any, key: str) -> Any:
+    for part in key.split("."):
+        if not isinstance(node, Mapping):
+            return None
+        node = node.get(part)
+    return node
+
+
+def _search(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> str | None:
+    """Return the search that Hydra's optuna sweeper was told to make."""
+    if choices.get("hydra/sweeper") != "optuna":
+        return None
+    target = _at(node, "sweeper.sampler._target_")
+    if isinstance(target, str):
+        return _SAMPLERS.get(target.rpartition(".")[2], "tpe")
+    return _SEARCHES.get(str(choices.get("hydra/sweeper/sampler")), "tpe")
+
+
+def _meaningless(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Iterator[str]:
+    for group, known in (
+        ("hydra/sweeper", ("basic", "optuna")),
+        ("hydra/launcher", ("basic", "joblib")),
+        ("hydra/sweeper/sampler", tuple(_SEARCHES)),
+    ):
+        choice = choices.get(group)
+        if choice is not None and choice not in known:
+            yield f"{group}={choice}"
+    for key, value in node.items():
+        if key in _SILENT or value in (None, {}, [], "???"):
+            continue
+        if key == "sweeper" and isinstance(value, Mapping):
+            if choices.get("hydra/sweeper") in ("basic", "optuna"):
+                yield from (f"hydra.sweeper.{name}" for name in value if name not in _PLUGIN_KEYS)
+        elif key not in ("run", "sweep", "job", "launcher", "sweeper"):
+            yield f"hydra.{key}"

@@ -222,8 +222,8 @@ def facts_of(job: Job) -> dict[str, Any]:
         **job.hydra,
         "run": {"dir": job.directory},
         "sweep": {"dir": job.sweep_directory, "subdir": os.path.basename(job.directory)},
-        "job": {"name": job.name, "num": job.number, "id": job.id, **dict(job.hydra.get("job", {}))},
-        "runtime": {"output_dir": job.directory, "cwd": job.folder, **dict(job.hydra.get("runtime", {}))},
+        "job": {**job.hydra.get("job", {}), "name": job.name, "num": job.number, "id": job.id},
+        "runtime": {**job.hydra.get("runtime", {}), "output_dir": job.directory, "cwd": job.folder},
     }
     return {"sweeper": sweeper, "hydra": hydra, "now": time.localtime(job.epoch or None)}
 

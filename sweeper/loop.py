@@ -392,39 +392,17 @@ def run_sweep(
         SweeperError: for a mistake that shows before, or with, the first run.
     """
     settings = plan.settings
-    objective = settings.goal()
-    grid = settings.search.name == "grid"
-    points = Points(plan)
-    space = points.space
-    if not grid and not space.first():
-        raise SpaceError(
-            "There is nothing to search",
-            hint="Give a range such as 'lr=interval(1e-4, 1, log=true)', or declare one under "
-            "sweeper.space or _space_.",
-        )
-    if grid:
-        _grid_size(space)
-    points.check()
+    points = _checked_points(plan)
     launcher = make_launcher(settings.launcher, program)
-    seed = settings.search.seed
-    if seed is None:
-        seed = int.from_bytes(os.urandom(4), "big")
-    if earlier is not None:
-        seed = earlier.seed
-    asker = Asker(make_searcher(settings.search), space, seed)
-    epoch = earlier.epoch if earlier is not None else time.time()
-    git = git_state(program.folder)
-    if earlier is not None:
-        sweep_id, directory = earlier.id, earlier.directory
-    else:
-        sweep_id = new_id()
-        directory = _sweep_directory(plan, program, epoch)
-    maker = JobMaker(plan, program, objective, sweep_id, directory, seed, epoch, git)
+    searcher = make_searcher(settings.search)
+    maker = _job_maker(plan, program, earlier)
+    asker = Asker(searcher, points.space, maker.seed or 0)
+    sweep_id, directory, objective = maker.sweep_id, maker.sweep_directory, maker.objective
     record = SweepRecord(
         id=sweep_id, name=settings.name or program.name, directory=directory, started=now(),
         search=settings.search.name, objective=objective.describe(),
         overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
-        note=settings.note, seed=seed, folder=program.folder, git=git,
+        note=settings.note, seed=maker.seed, folder=program.folder, git=maker.git,
     )  # fmt: skip
     with ExitStack() as stack:
         stack.enter_context(locked(directory))
@@ -439,7 +417,9 @@ def run_sweep(
         if earlier is not None:
             sweep.restore(earlier)
         shown.progress.total = _total(sweep)
-        journal.write("begin" if earlier is None else "resume", seed=seed, epoch=epoch, pid=os.getpid())
+        journal.write(
+            "begin" if earlier is None else "resume", seed=maker.seed, epoch=maker.epoch, pid=os.getpid()
+        )
         shown.begin(_headline(sweep, launcher))
         status = _conduct(sweep, launcher, program)
         sweep.write_results(now=True)
@@ -450,6 +430,39 @@ def run_sweep(
         raise sweep.mistake
     runs = tuple(sorted(sweep.results(), key=lambda run: run.number))
     return SweepResult(directory, objective, runs, sweep.reason, interrupted=status == CANCELLED)
+
+
+def _checked_points(plan: Plan) -> Points:
+    """Return the points of a plan, the first of them composed: mistakes show before a run starts.
+
+    Raises:
+        SpaceError: if there is nothing to search, or no end of a grid.
+    """
+    points = Points(plan)
+    if points.is_grid:
+        _grid_size(points.space)
+    elif not points.space.first():
+        raise SpaceError(
+            "There is nothing to search",
+            hint="Give a range such as 'lr=interval(1e-4, 1, log=true)', or declare one under "
+            "sweeper.space or _space_.",
+        )
+    points.check()
+    return points
+
+
+def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMaker:
+    """Return what makes a sweep's jobs, its directory made; or that of an earlier process."""
+    objective, git = plan.settings.goal(), git_state(program.folder)
+    if earlier is not None:
+        return JobMaker(
+            plan, program, objective, earlier.id, earlier.directory, earlier.seed, earlier.epoch, git
+        )
+    seed = plan.settings.search.seed
+    if seed is None:
+        seed = int.from_bytes(os.urandom(4), "big")
+    maker = JobMaker(plan, program, objective, new_id(), "", seed, time.time(), git)
+    return maker._replace(sweep_directory=_sweep_directory(plan, program, maker))
 
 
 def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
@@ -496,13 +509,9 @@ def _headline(sweep: Sweep, launcher: Launcher) -> str:
     )
 
 
-def _sweep_directory(plan: Plan, program: Program, epoch: float) -> str:
+def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
     template = plan.settings.sweep.dir
-    facts = {
-        "now": time.localtime(epoch),
-        "sweeper": {"job": {"name": program.name}},
-        "hydra": {"job": {"name": program.name}},
-    }
+    facts = maker.facts(maker.hydra_facts(plan.base, [o.text for o in plan.overrides]), number=0, id="")
     path = os.path.join(program.folder, directory_of(template, plan.base, facts))
     fixed = "${now" not in template
     if fixed and os.path.exists(os.path.join(path, "sweep.jsonl")):

@@ -5,16 +5,18 @@ Composes, but runs nothing. The files that a plan has read stay as they were whe
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from . import resolve
+from . import resolve, trees
 from .composition import Composed, compose_tree
 from .errors import KeyAbsentError, SpaceError
 from .grammar import Override
 from .groups import SearchPath, Table
-from .settings import Settings, configs, settings_from
+from .hydra import translate
+from .settings import Settings, configs, defaults, settings_from
 
 ROOTS = ("hydra/config", "sweeper/config")
 OWN = ("sweeper.", "sweeper/", "hydra.", "hydra/")  # how the keys of settings begin
@@ -74,8 +76,13 @@ def make_plan(
 
 
 def read_settings(composed: Composed) -> Settings:
-    """Return the settings of a composed config, all but the directories resolved."""
+    """Return the settings of a composed config, all but the directories resolved.
+
+    What a `hydra` node says counts where the `sweeper` node leaves the default.
+    """
     node = dict(composed.settings)
+    if composed.hydra or composed.choices.get("hydra/sweeper") == "optuna":
+        node = _with_hydra(node, composed)
     late = {key: node.pop(key) for key in _LATE if key in node}
     if resolve.has_interpolation(node):
         whole = {**composed.tree, "sweeper": composed.settings, "hydra": composed.hydra}
@@ -86,6 +93,29 @@ def read_settings(composed: Composed) -> Settings:
     return settings_from({**node, **late})
 
 
+def _with_hydra(node: dict[str, Any], composed: Composed) -> dict[str, Any]:
+    translated = translate(composed.hydra, composed.choices)
+    node = trees.copy(node)
+    shipped_node = defaults()
+    for key, value in translated.settings.items():
+        if _at(node, key) in (None, _at(shipped_node, key)) or key == "search.name":
+            if key == "search.name" and _at(node, key) != "grid":
+                continue  # --search was given
+            trees.put(node, key, value, add=True)
+    space = dict(node.get("space") or {})
+    node["space"] = {**translated.space, **space}
+    if translated.meaningless:
+        listed = ", ".join(translated.meaningless)
+        print(f"note: no meaning here, and left out: {listed}", file=sys.stderr)  # noqa: T201
+    return node
+
+
+def _at(node: Any, key: str) -> Any:
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
 def directory_of(template: str, composed: Composed, facts: Mapping[str, Any]) -> str:
     """Return the directory that a template such as `outputs/${now:%Y-%m-%d}` names."""
     if "${" not in template:
@@ -94,7 +124,9 @@ def directory_of(template: str, composed: Composed, facts: Mapping[str, Any]) ->
     if simple is not None:
         return simple
     with resolve.facts(facts):
-        whole = {**composed.tree, "sweeper": composed.settings, "hydra": composed.hydra}
+        hydra = trees.copy(dict(composed.hydra))
+        trees.merge(hydra, dict(facts.get("hydra", {})))
+        whole = {**composed.tree, "sweeper": composed.settings, "hydra": hydra}
         return str(resolve.resolve(template, whole, "the directory"))
 
 

@@ -91,7 +91,7 @@ class Job(NamedTuple):
     sweep_directory: str = ""
     seed: int | None = None  # None: the random state is not touched
     objective: Objective = Objective()
-    output_subdir: str | None = ".sweeper"
+    output_subdir: str | None = None  # another folder for the records, where a Hydra tree names one
     chdir: bool = False
     folder: str = ""  # where the program was started
     path: tuple[str, ...] = ()  # sys.path of the launching process

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from . import trees
 from .composition import Composed
 from .errors import RecordError
 from .grammar import Override
@@ -83,10 +84,7 @@ class JobMaker(NamedTuple):
         """Return the job of a run."""
         settings, program = self.plan.settings, self.program
         texts = tuple(o.text for o in overrides if not is_setting(o))
-        hydra = {
-            "job": {"override_dirname": ",".join(sorted(texts)), "config_name": self.plan.primary},
-            "runtime": {"choices": dict(composed.choices)},
-        }
+        hydra = self.hydra_facts(composed, texts)
         return Job(
             number=number,
             attempt=attempt,
@@ -108,21 +106,53 @@ class JobMaker(NamedTuple):
             epoch=self.epoch,
             git=self.git,
             typed=composed.typed,
+            output_subdir=composed.hydra.get("output_subdir"),
             hydra=hydra,
         )
+
+    def hydra_facts(self, composed: Composed, texts: Sequence[str]) -> dict[str, Any]:
+        """Return what Hydra's node would say of a run, as far as it is known before the run."""
+        node: dict[str, Any] = trees.copy(dict(composed.hydra))
+        known = {
+            "job": {
+                "name": self.plan.settings.job.name or self.program.name,
+                "override_dirname": _dirname(node, texts),
+                "config_name": self.plan.primary,
+            },
+            "runtime": {
+                "choices": dict(composed.choices),
+                "cwd": self.program.folder,
+                "version": "1.3.8",
+            },
+            "overrides": {"task": list(texts), "hydra": []},
+        }
+        trees.merge(node, known)
+        return node
+
+    def facts(self, hydra: Mapping[str, Any], **run: Any) -> dict[str, Any]:
+        """Return what directories are named from."""
+        job = {**hydra["job"], "id": str(run["number"]), "num": run["number"]}
+        return {
+            "sweeper": {"run": run, "sweep": {"dir": self.sweep_directory}, "job": {"name": job["name"]}},
+            "hydra": {**hydra, "job": job, "sweep": {**hydra.get("sweep", {}), "dir": self.sweep_directory}},
+            "now": time.localtime(self.epoch),
+        }
 
     def subdirectory(self, job: Job, composed: Composed) -> str:
         """Return the name of a run's directory in the sweep's."""
         template = self.plan.settings.sweep.subdir
         if template == "${sweeper:run.number}":
             return str(job.number)
-        number = job.number
-        facts = {
-            "sweeper": {"run": {"number": number, "id": job.id}, "sweep": {"dir": self.sweep_directory}},
-            "hydra": {**job.hydra, "job": {**job.hydra["job"], "num": number, "name": job.name}},
-            "now": time.localtime(self.epoch),
-        }
-        return directory_of(template, composed, facts)
+        return directory_of(template, composed, self.facts(job.hydra, number=job.number, id=job.id))
+
+
+def _dirname(hydra: Mapping[str, Any], texts: Sequence[str]) -> str:
+    """Return the overrides as a part of a directory's name, as Hydra writes it."""
+    rules = {"kv_sep": "=", "item_sep": ",", "exclude_keys": []}
+    found = ((hydra.get("job") or {}).get("config") or {}).get("override_dirname")
+    rules.update(found or {})
+    kept = (text for text in texts if text.partition("=")[0].lstrip("+~") not in rules["exclude_keys"])
+    return str(rules["item_sep"]).join(sorted(kept)).replace("=", str(rules["kv_sep"]))
 
 
 def is_setting(override: Override) -> bool:

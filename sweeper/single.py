@@ -16,7 +16,7 @@ from .output import teed
 from .plan import Plan, directory_of
 from .provenance import git_head
 from .records import Job, Program
-from .runs import JobMaker, link_latest, make_directory, new_id, params_of
+from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of
 from .track import SweepRecord, Trackers, open_trackers
 
 
@@ -26,12 +26,9 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     epoch, run_id = time.time(), new_id()
     git = git_head(program.folder)
     maker = JobMaker(plan, program, settings.goal(), run_id, "", None, epoch, git)
-    facts = {
-        "now": time.localtime(epoch),
-        "sweeper": {"run": {"number": 0, "id": run_id}, "job": {"name": program.name}},
-        "hydra": {"job": {"name": program.name}},
-    }
     template = settings.run.dir
+    texts = [o.text for o in plan.overrides if not is_setting(o)]
+    facts = maker.facts(maker.hydra_facts(plan.base, texts), number=0, id=run_id)
     path = os.path.join(program.folder, directory_of(template, plan.base, facts))
     directory = make_directory(path, fixed="${now" not in template)
     link_latest(template, directory, program.folder)

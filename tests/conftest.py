@@ -91,7 +91,7 @@ class Project:
     def run(self, *arguments: str, code: int | None = 0) -> Ended:
         """Run `python arguments` in the folder; `train.py` is meant where no script is named."""
         if not arguments or not (
-            arguments[0].endswith(".py") or (arguments[0] == "-m" and "=" not in arguments[1])
+            arguments[0].endswith(".py") or (arguments[0] == "-m" and "=" not in arguments[-1] and len(arguments) > 1)
         ):
             arguments = ("train.py", *arguments)
         process = self.start(*arguments)
