@@ -90,9 +90,8 @@ class Project:
 
     def run(self, *arguments: str, code: int | None = 0) -> Ended:
         """Run `python arguments` in the folder; `train.py` is meant where no script is named."""
-        if not arguments or not (
-            arguments[0].endswith(".py") or (arguments[0] == "-m" and "=" not in arguments[-1] and len(arguments) > 1)
-        ):
+        module = arguments[0] == "-m" and re.fullmatch(r"[\w.]+", (*arguments, "")[1]) if arguments else None
+        if not (module or (arguments and arguments[0].endswith(".py"))):
             arguments = ("train.py", *arguments)
         process = self.start(*arguments)
         out, err = process.communicate(timeout=120)

@@ -172,9 +172,11 @@ def test_how_runs_start_can_be_chosen(parabola, start):
     assert [row["score"] for row in ended.results] == ["4", "1"]
 
 
-def test_when_the_launching_process_is_killed_its_runs_end_too(project):
+@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher):
     project.write(config="how: well\nn: 0\n", train_py=DEATHS)
-    process = project.start("train.py", "-m", "how=hang", "n=1,2", "--jobs", "2")
+    arguments = ("how=hang", "n=1,2", "--jobs", "2", f"sweeper/launcher={launcher}")
+    process = project.start("train.py", "-m", *arguments)
     try:
         for _ in range(200):
             time.sleep(0.05)
@@ -185,7 +187,11 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project):
         process.kill()
         process.communicate()
     time.sleep(1)
-    assert leftovers() == ""
+    workers = subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True, text=True).stdout
+    assert workers == ""
+    if launcher == "local":
+        assert leftovers() == ""
+    subprocess.run(["pkill", "-f", "sleep 987654"], check=False)
 
 
 def test_threads_of_a_run_are_its_share_of_the_cores(parabola):

@@ -8,6 +8,7 @@ A launcher has a number of slots and opens an executor in the manner of `concurr
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from importlib import import_module
@@ -113,3 +114,16 @@ def death(code: int) -> str:
         name = f"signal {-code}"
     guess = {"SIGKILL": " (out of memory?)", "SIGSEGV": " (a crash in C code)"}.get(name, "")
     return f"the process was killed by {name}{guess}"
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the one that started it ends; Linux only."""
+    import ctypes
+    import signal
+
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        os._exit(1)

@@ -28,6 +28,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from . import die_with_parent
+
 _HEAD = struct.Struct("!I")
 # The package has imported the module by the time that it is run, which Python would remark upon.
 QUIETLY = ("-W", "ignore::RuntimeWarning:runpy")
@@ -184,7 +186,7 @@ class Server:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _die_with_parent()
+            die_with_parent()
             self.selector.close()
             for fd in (self.channel.detach(), *fds, *(c.pipe for c in self.children.values())):
                 os.close(fd)
@@ -266,18 +268,6 @@ def _signal_group(pid: int, number: int) -> None:
         os.killpg(pid, number)
 
 
-def _die_with_parent() -> None:
-    """Ask the kernel to end this process if the server dies; its own end is the server's business."""
-    if not sys.platform.startswith("linux"):
-        return
-    import ctypes
-
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 def _preload(request: dict[str, Any]) -> None:
     from importlib import import_module
 
@@ -289,7 +279,7 @@ def _preload(request: dict[str, Any]) -> None:
     else:
         for name in [preload] if isinstance(preload, str) else preload or ():
             import_module(name)
-    import ctypes  # noqa: F401  for _die_with_parent, in each child
+    import ctypes  # noqa: F401  for die_with_parent, in each child
 
 
 def _unforkable(*, one_thread: bool) -> str:
@@ -322,7 +312,3 @@ def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> N
             server.serve()
         server._end_all()  # noqa: SLF001
     exit_with(0)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

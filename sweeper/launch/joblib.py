@@ -17,7 +17,7 @@ from ..job import call, run_job
 from ..output import captured
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, thread_limits
+from . import RunDiedError, die_with_parent, thread_limits
 
 
 class Joblib:
@@ -109,6 +109,7 @@ def _run_in_worker(job: Job, function: Any, path: tuple[str, ...]) -> Outcome:
     """Make a run in a pooled worker."""
     import sys
 
+    die_with_parent()  # loky itself leaves its workers behind
     for entry in reversed(path):
         if entry not in sys.path:
             sys.path.insert(0, entry)

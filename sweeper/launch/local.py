@@ -26,6 +26,16 @@ from ..settings import LauncherSettings
 from . import RunDiedError, death, thread_limits
 from .forkserver import receive, send
 
+# Found along the launching process's own path, in its order: no environment variable can say that.
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[2:]; from sweeper.launch.forkserver import main; main(sys.argv[1:2])"
+)
+
+
+def program_path(program: Program) -> list[str]:
+    """Return where a program's modules, and sweeper's own, are found."""
+    return list(program.path or sys.path)
+
 
 class Local:
     """See the module."""
@@ -51,17 +61,14 @@ class LocalExecutor:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, **thread_limits(self.settings)}
-        package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH", "")]))
         self.process = subprocess.Popen(  # noqa: S603  our own interpreter
-            [sys.executable, "-m", "sweeper.launch.forkserver", str(theirs.fileno())],
+            [sys.executable, "-c", _BOOT, str(theirs.fileno()), *(program_path(self.program))],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # what the import prints, the launching process printed before
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env=environment,
+            env={**os.environ, **thread_limits(self.settings)},
         )
         theirs.close()
         self.channel = ours
@@ -70,7 +77,7 @@ class LocalExecutor:
         self.error = ""
         program = self.program
         request = {
-            "path": list(program.path or sys.path),
+            "path": program_path(program),
             "argv": list(program.argv or sys.argv),
             "folder": program.folder or os.getcwd(),
             "function": program.ref,
