@@ -25,10 +25,10 @@ DEATHS = """
         if how == "exit":
             sys.exit("bad luck")
         if how == "hang":
-            subprocess.Popen(["sleep", "987654"])
+            subprocess.Popen(["sleep", str(cfg.sleep)])
             time.sleep(1000)
         if how == "child":
-            subprocess.Popen(["sleep", "987654"])
+            subprocess.Popen(["sleep", str(cfg.sleep)])
         if how == "slow":
             time.sleep(1.5)
         return 1.0
@@ -46,13 +46,14 @@ SAID = {
 }
 
 
-def leftovers() -> str:
-    return subprocess.run(["pgrep", "-f", "sleep 987654"], capture_output=True, text=True).stdout
+def leftovers(sleep: int) -> str:
+    return subprocess.run(["pgrep", "-f", f"sleep {sleep}"], capture_output=True, text=True).stdout
 
 
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 def test_every_kind_of_death_costs_its_own_run_alone(project, launcher):
-    project.write(config="how: well\n", train_py=DEATHS)
+    sleep = {"local": 987651, "joblib": 987652}[launcher]
+    project.write(config=f"how: well\nsleep: {sleep}\n", train_py=DEATHS)
     hows = [*SAID, "child", "slow", "well"]
     ended = project.run(
         "-m", f"how={','.join(hows)}", "--jobs", "3", f"sweeper/launcher={launcher}",
@@ -66,9 +67,9 @@ def test_every_kind_of_death_costs_its_own_run_alone(project, launcher):
         assert f"begins {how}" in (ended.sweep / f"{number}/train.log").read_text()
     if launcher == "local":
         time.sleep(0.1)
-        assert leftovers() == "", "what a run started ends with it"
+        assert leftovers(sleep) == "", "what a run started ends with it"
     else:
-        subprocess.run(["pkill", "-f", "sleep 987654"], check=False)
+        subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
 
 
 @pytest.mark.parametrize("launcher", ["local", "joblib", "inline"])
@@ -174,15 +175,16 @@ def test_how_runs_start_can_be_chosen(parabola, start):
 
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher):
-    project.write(config="how: well\nn: 0\n", train_py=DEATHS)
+    sleep = {"local": 987653, "joblib": 987654}[launcher]
+    project.write(config=f"how: well\nn: 0\nsleep: {sleep}\n", train_py=DEATHS)
     arguments = ("how=hang", "n=1,2", "--jobs", "2", f"sweeper/launcher={launcher}")
     process = project.start("train.py", "-m", *arguments)
     try:
         for _ in range(200):
             time.sleep(0.05)
-            if len(leftovers().split()) == 2:
+            if len(leftovers(sleep).split()) == 2:
                 break
-        assert len(leftovers().split()) == 2
+        assert len(leftovers(sleep).split()) == 2
     finally:
         process.kill()
         process.communicate()
@@ -190,8 +192,8 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher
     workers = subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True, text=True).stdout
     assert workers == ""
     if launcher == "local":
-        assert leftovers() == ""
-    subprocess.run(["pkill", "-f", "sleep 987654"], check=False)
+        assert leftovers(sleep) == ""
+    subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
 
 
 def test_threads_of_a_run_are_its_share_of_the_cores(parabola):
