@@ -20,7 +20,7 @@ from .cli import Command, flags_help, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
 from .errors import RecordError, SweeperError, UsageError
 from .grammar import Override
-from .groups import SearchPath, Source, Table, source
+from .groups import SearchPath, Source, Table, content_at, source
 from .plan import Plan, make_plan, shipped
 from .records import FunctionRef, Program
 
@@ -82,12 +82,17 @@ class _Start:
             joined = os.environ.get("SWEEPER_RUN_DIR")
             if joined and os.environ.get("SWEEPER_RUN_MAIN") == main_of(self.function):
                 return _join(self.function, joined)
-            return self._obey(parse_command(sys.argv[1:]))
+            came = self._obey(parse_command(sys.argv[1:]))
         except SweeperError as error:
             _refuse(error)
         except BrokenPipeError:  # whoever read our output has seen enough
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the process ends here
             sys.exit(0)
+        if not isinstance(came, jobs.Result):
+            return came
+        if came.exception is not None:  # the function's own, whatever its kind
+            raise came.exception.with_traceback(jobs.own_frames(came.exception.__traceback__))
+        return came.value
 
     def _obey(self, command: Command) -> Any:
         if "--version" in command:
@@ -102,6 +107,8 @@ class _Start:
         if "--resume" in command:
             return self._resume(command, search)
         overrides = parse_all(command.overrides)
+        if _asks_for_sweep(search, name, overrides) and "--run" not in command:
+            command.multirun = True
         shows = command.values.keys() & {"--cfg", "--help", "--info", "--explain"}
         if shows:
             from .show import show_config
@@ -158,11 +165,8 @@ class _Start:
             _resolve_typed(plan, override)
         if _is_helper_rank():
             return call_directly(self.function, plan.base.config())
-        program = program_of(self.function, command)
-        result = run_single(plan, program, chdir=self._chdir(plan))
-        if result.exception is not None:
-            raise result.exception.with_traceback(jobs.own_frames(result.exception.__traceback__))
-        return result.value
+        jobs.bind(self.function, plan.base.config())  # so that a mistake shows before the run
+        return run_single(plan, program_of(self.function, command), chdir=self._chdir(plan))
 
     def _chdir(self, plan: Plan) -> bool:
         asked = plan.settings.job.chdir
@@ -292,6 +296,13 @@ def _refuse_foreign_line() -> None:
             f"The command line here is not the program's own, but {foreign}'s",
             hint="Call sweeper.sweep(train, overrides=[…]), or train(cfg) with a config.",
         )
+
+
+def _asks_for_sweep(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> bool:
+    """Whether the primary config or the command line sets Hydra's mode."""
+    typed = [o.value for o in overrides if o.key == "hydra.mode"]
+    found = typed[-1] if typed else primary and content_at(search.read(primary), "hydra.mode")
+    return str(found).upper() == "MULTIRUN"
 
 
 def _is_console_script(function: Callable[..., Any]) -> bool:

@@ -20,7 +20,7 @@ from typing import Any
 
 from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
-from .job import ended_badly, read_record, run_job, write_record
+from .job import bind, ended_badly, read_record, run_job, write_record
 from .journal import Earlier, Journal, journaled, locked, now, outcome_from, write_sweep
 from .launch import Executor, Launcher, RunDiedError, make_launcher
 from .plan import Plan, directory_of
@@ -392,7 +392,7 @@ def run_sweep(
         SweeperError: for a mistake that shows before, or with, the first run.
     """
     settings = plan.settings
-    points = _checked_points(plan)
+    points = _checked_points(plan, program)
     launcher = make_launcher(settings.launcher, program)
     searcher = make_searcher(settings.search)
     maker = _job_maker(plan, program, earlier)
@@ -432,7 +432,7 @@ def run_sweep(
     return SweepResult(directory, objective, runs, sweep.reason, interrupted=status == CANCELLED)
 
 
-def _checked_points(plan: Plan) -> Points:
+def _checked_points(plan: Plan, program: Program) -> Points:
     """Return the points of a plan, the first of them composed: mistakes show before a run starts.
 
     Raises:
@@ -447,7 +447,7 @@ def _checked_points(plan: Plan) -> Points:
             hint="Give a range such as 'lr=interval(1e-4, 1, log=true)', or declare one under "
             "sweeper.space or _space_.",
         )
-    points.check()
+    bind(program.function, points.compose(points.space.first()).config())
     return points
 
 

@@ -46,10 +46,6 @@ class Points:
                 found.append(chosen.pop(override.name))
         return [*found, *chosen.values()]
 
-    def check(self) -> None:
-        """Compose the first point, so that a mistake in any key is said before a run starts."""
-        self.compose(self.space.first())
-
     def _find_space(self) -> Space:
         """Return the space: the sweeps of the command line, `sweeper.space`, and `_space_` nodes.
 

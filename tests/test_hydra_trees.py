@@ -86,6 +86,12 @@ def test_params_of_its_sweeper_are_swept(project):
     assert len(project.run("-m", "y=5").results) == 2
 
 
+def test_its_mode_asks_for_a_sweep(project):
+    project.write(config="x: 1\nhydra: {mode: MULTIRUN}\n", train_py=PRINTS)
+    assert len(project.run("x=1,2").results) == 2
+    assert "'x': 5" in project.run("-r", "x=5").out
+
+
 def test_the_optuna_sweeper_becomes_a_search(project):
     project.write(
         config="""

@@ -127,6 +127,23 @@ def test_an_exception_shows_its_traceback_and_is_recorded(parabola):
     assert "InterpolationKeyError" in ended.record()["error"]
 
 
+def test_a_mistake_of_ours_inside_of_the_function_is_the_functions_own(parabola):
+    parabola.write(
+        train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            sweeper.report({"loss": "high"})
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    ended = parabola.run(code=1)
+    assert "UsageError: The metric 'loss' must be a number" in ended.err
+    assert "Traceback" in ended.err
+    assert ended.record()["status"] == "FAILED"
+
+
 def test_the_functions_own_exit_code_is_kept(parabola):
     parabola.write(
         train_py="""

@@ -155,7 +155,8 @@ def test_an_override_of_a_declared_key_applies_only_where_its_option_is_chosen(m
 
 def test_everything_else_stays_strict(models):
     with pytest.raises(Exception, match="no key 'model.dpth'"):
-        points(models, "model=tree,net", "model.dpth=7").check()
+        found = points(models, "model=tree,net", "model.dpth=7")
+        found.compose(found.space.first())
 
 
 def test_a_scalar_fixes_and_null_drops(models):
