@@ -79,6 +79,7 @@ class Sweep:
     order: list[int] = field(default_factory=list)  # the numbers that have ended, in that order
     ended: list[Trial] = field(default_factory=list)  # the same, for the searcher
     pending: dict[int, Trial] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)  # of the runs' directories
     again: list[int] = field(default_factory=list)  # asked by an earlier process, not ended
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
@@ -133,6 +134,7 @@ class Sweep:
                 asked = self.runs[number]
                 asked.attempts = event["attempt"]
                 asked.directory = asked.directory or event["directory"]
+                self.names.add(asked.directory)
             elif event["event"] == "end":
                 again = event["status"] == CANCELLED or (event["status"] == FAILED and earlier.retry_failed)
                 if not again:
@@ -258,10 +260,10 @@ class Sweep:
 
     def free_name(self, name: str) -> str:
         """Return a directory's name that no run of the sweep has: the name itself, or with -2, -3."""
-        taken = {asked.directory for asked in self.runs.values()}
         for count in itertools.count(1):
             free = name if count == 1 else f"{name}-{count}"
-            if free not in taken and not os.path.exists(os.path.join(self.maker.sweep_directory, free)):
+            if free not in self.names and not os.path.exists(os.path.join(self.maker.sweep_directory, free)):
+                self.names.add(free)
                 return free
         raise AssertionError
 
