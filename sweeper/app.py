@@ -14,14 +14,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from . import entry, nodes
+from . import entry, nodes, trees
 from . import job as jobs
 from .cli import Command, flags_help, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
 from .errors import RecordError, SweeperError, UsageError
-from .grammar import Override
+from .grammar import Choice, Override
 from .groups import SearchPath, Source, Table, content_at, source
-from .plan import Plan, make_plan, shipped
+from .plan import OWN, Plan, make_plan, shipped
 from .records import FunctionRef, Program
 
 UNSET = ""  # of version_base: none was given
@@ -80,7 +80,7 @@ class _Start:
         try:
             _refuse_foreign_line()
             joined = os.environ.get("SWEEPER_RUN_DIR")
-            if joined and os.environ.get("SWEEPER_RUN_MAIN") == main_of(self.function):
+            if joined and os.environ.get("SWEEPER_RUN_MAIN") == ref_to(self.function).identity:
                 return _join(self.function, joined)
             came = self._obey(parse_command(sys.argv[1:]))
         except SweeperError as error:
@@ -105,6 +105,9 @@ class _Start:
             return None
         search, name = self.search_path(command), self.primary(command)
         if "--resume" in command:
+            for flag in ("--help", "--cfg", "--info", "--explain", "--dry-run"):
+                if flag in command:
+                    raise UsageError(f"{flag} does not go with --resume")
             return self._resume(command, search)
         overrides = parse_all(command.overrides)
         if _asks_for_sweep(search, name, overrides) and "--run" not in command:
@@ -209,10 +212,11 @@ class _Start:
         directory = command.values["--resume"]
         record = journal.read_sweep(directory)
         made = record["program"]
-        if made["main"] != main_of(self.function):
+        own = ref_to(self.function)
+        if (made["main"], made["module"], made["function"]) != (own.main, own.module, own.name):
             raise RecordError(
                 f"The sweep in {directory} was made by another program",
-                f"    {made['main']}",
+                f"    {made['main'] or made['module']}",
                 f"Resume it with: {made['interpreter']} {made['main']} --resume {directory}",
             )
         later = parse_all(command.overrides)
@@ -222,18 +226,20 @@ class _Start:
                     f"'{override.text}' would change a sweep that is resumed",
                     hint="Only settings of sweeper can be given, such as --trials and --jobs.",
                 )
-            if override.name.startswith(("sweeper/search", "sweeper.space", "sweeper.search.seed")):
+            if override.name.startswith(
+                ("sweeper/search", "sweeper.space", "sweeper.search.seed", "sweeper.objective")
+            ):
                 raise UsageError(f"'{override.text}' would change the search of a sweep that is resumed")
+        earlier = journal.find_earlier(directory, command.overrides, retry_failed="--retry-failed" in command)
         recorded = parse_command(made["flags"])
         search, name = self.search_path(recorded), record["config_name"]
-        overrides = parse_all([*record["overrides"], *command.overrides])
+        overrides = parse_all([*record["overrides"], *earlier.overrides])
         plan = make_plan(search, name, overrides, sweeping=True, schema=self.schema)
         for warning in journal.check_unchanged(plan, record):
             print(warning, file=sys.stderr)  # noqa: T201
         program = program_of(self.function, command)._replace(
             flags=tuple(made["flags"]), folder=made["folder"]
         )
-        earlier = journal.find_earlier(directory, retry_failed="--retry-failed" in command)
         return self._end(loop.run_sweep(self._with_chdir(plan), program, earlier=earlier))
 
 
@@ -248,7 +254,7 @@ def main_of(function: Callable[..., Any]) -> str:
     own = function.__module__ in ("__main__", "__mp_main__")
     if spec is not None and spec.name:
         return f"-m {spec.name}" if own else ""
-    if file and (own or file.endswith(".py")):
+    if file and (own or file.endswith(".py")) and os.path.isfile(file):
         return os.path.abspath(file)
     return ""
 
@@ -339,12 +345,18 @@ def _resolve_typed(plan: Plan, override: Override) -> None:
     """Refuse an interpolation typed on the command line that cannot be resolved."""
     from . import resolve
 
-    value = override.value
-    if override.sweeps or not isinstance(value, (str, list, dict)) or "${" not in override.text:
+    if "${" not in override.text or override.name.startswith(OWN) or override.sign == "~":
         return
-    if override.name.startswith(("sweeper", "hydra")):
+    if isinstance(override.value, Choice):
+        for value in override.value.values:
+            _resolve_typed(plan, override.with_value(value))
         return
-    config = nodes.build(plan.base.tree)
+    tree = trees.copy(plan.base.tree)
+    try:
+        trees.put(tree, override.key, override.value, add=True)
+    except (trees.Mismatch, trees.Unresolved):
+        return
+    config = nodes.build(tree)
     try:
         resolve.register()
         with resolve.facts(_preview(plan)):

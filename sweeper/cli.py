@@ -6,6 +6,7 @@ an override where it stands, so that the later of two wins.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -106,8 +107,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
         elif equals:
             raise UsageError(f"{flag.names[0]} takes no value, but stands as {word}")
         _take(command, flag, value)
-    if "--run" in command and "--multirun" in command:
-        raise UsageError("--run and --multirun contradict each other")
+    if "--run" in command and command.multirun:
+        raise UsageError("--run contradicts --multirun, --search, --trials and --resume")
     for name in ("--resolve", "--package"):
         if name in command and not command.values.keys() & {"--cfg", "--help"}:
             raise UsageError(f"{name} goes with --cfg", hint=f"For example: --cfg job {name}")
@@ -142,6 +143,8 @@ def _take(command: Command, flag: Flag, value: str) -> None:
     long = flag.names[0]
     command.values[long] = value
     command.multirun |= flag.sweeps or long == "--multirun"
+    if long == "--config-dir":
+        command.values[long] = os.path.abspath(value)
     if flag.override:
         quoted = value if long == "--tracker" else show(value) if long == "--timeout" else value
         command.overrides.append(flag.override.format(quoted))

@@ -202,7 +202,7 @@ def _apply(tree: dict[Any, Any], override: Override) -> None:
 
 def _absent(override: Override, error: trees.Absent) -> KeyAbsentError:
     parent, _, name = error.path.rpartition(".")
-    known = [key for key in error.known if parent or key not in ("hydra", "sweeper")]
+    known = [key for key in error.known if key != SPACE and (parent or key not in ("hydra", "sweeper"))]
     hint = nearest(name, known)
     if not hint and known:
         listed = ", ".join(sorted(known)[:12]) + (", …" if len(known) > 12 else "")
@@ -237,8 +237,8 @@ def _delete(tree: dict[Any, Any], override: Override) -> None:
     if there is None:
         parent, _, name = key.rpartition(".")
         around = trees.get(tree, parent) if parent else tree
-        known = [str(k) for k in around] if isinstance(around, dict) else []
-        if name not in known:
+        if not isinstance(around, dict) or name not in around:
+            known = [str(k) for k in around] if isinstance(around, dict) else []
             raise ConfigError(f"Cannot delete '{key}': the config has no such key", hint=nearest(name, known))
     if value is not NOTHING and value is not None and value != there:
         raise ConfigError(f"Cannot delete '{key}': its value is {show(there)}, not {show(value)}")

@@ -95,4 +95,11 @@ def _run(main: str, module: Any, *, is_module: bool) -> dict[str, Any]:
     sys.modules["__mp_main__"] = sys.modules["__main__"] = module
     with suppress(EndOfImport):
         exec(code, names)  # noqa: S102  it is the user's own script
+    # What it has defined is of `__main__`, as in a single run: so that processes which a run starts
+    # get it by value where they cannot import it.
+    names["__name__"] = "__main__"
+    for value in list(names.values()):
+        if getattr(value, "__module__", None) == "__mp_main__":
+            with suppress(AttributeError, TypeError):
+                value.__module__ = "__main__"
     return dict(names)

@@ -300,9 +300,10 @@ class _Reader:
                 pieces.append(match[0])
                 self.at = match.end()
                 continue
-            if char == ":":
-                pieces.append(char)
-                self.at += 1
+            if char == ":":  # the white space behind it is its own, as in Hydra's lexer
+                begin_colon, self.at = self.at, self.at + 1
+                self.skip()
+                pieces.append(text[begin_colon : self.at])
                 continue
             break  # one of ( ) [ ] { } ,
         if not pieces:
@@ -332,6 +333,9 @@ class _Reader:
                 if depth == 0:
                     return at + 1
             at += 1
+        first = self.text.find("}", self.at + 3)
+        if first > 0:  # Hydra's lexer ends it at the first brace; right after a backslash that has a meaning
+            return first + 1
         raise self.error("has a '${' that is not closed", "Close it with }")
 
     def close(self, end: str, name: str) -> bool:
@@ -470,8 +474,8 @@ def _kind(value: Any) -> str:
 
 
 def _number(value: Any, name: str) -> float:
-    if type(value) in (int, float):
-        return value  # type: ignore[no-any-return]
+    if isinstance(value, (int, float)):  # a boolean is one too, as in Hydra
+        return value
     raise _Misuse(f"{name} must be a number, not {_kind(value)} {value!r}")
 
 
@@ -503,7 +507,12 @@ def _cast(convert: Callable[[Any], Any], name: str) -> Callable[..., Any]:
         if isinstance(value, Interval):
             if name not in ("int", "float"):
                 raise _Misuse("an interval can only be cast to int or float")
-            return Interval(start=convert(value.start), end=convert(value.end), tags=value.tags)
+            try:
+                return Interval(start=convert(value.start), end=convert(value.end), tags=value.tags)
+            except (ValueError, OverflowError):
+                raise _Misuse("an endless interval cannot be cast to int") from None
+        if value is None and name == "bool":
+            return False
         if value is None or isinstance(value, (Sweep, Extend)):
             raise _Misuse(f"{_kind(value)} cannot be cast to {name}")
         try:
@@ -559,7 +568,10 @@ def _interval(start: Any, end: Any, log: Any = False) -> Interval:  # noqa: FBT0
 
 
 def _tag(*args: Any, sweep: Any = None) -> Sweep:
-    *tags, last = args if sweep is None else (*args, sweep)
+    given = args if sweep is None else (*args, sweep)
+    if not given:
+        raise _Misuse("it needs a choice, range or interval")
+    *tags, last = given
     if not isinstance(last, Sweep) or isinstance(last, Glob):
         raise _Misuse("its last argument must be a choice, range or interval")
     if not all(isinstance(tag, str) for tag in tags):
@@ -663,7 +675,7 @@ def show(value: Any) -> str:
     if isinstance(value, Extend):
         return f"extend_list({', '.join(map(show, value.values))})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{show(k)}: {show(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_show_key(k)}: {show(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(show, value)) + "]"
     return _show_text(str(value))
@@ -674,6 +686,14 @@ def _show_text(text: str) -> str:
         return text
     if text.startswith("${") and text.endswith("}") and "}" not in text[:-1] and "{" not in text[2:]:
         return text
+    return _quoted(text)
+
+
+def _show_key(key: Any) -> str:
+    return _quoted(key) if isinstance(key, str) and "${" in key else show(key)
+
+
+def _quoted(text: str) -> str:
     escaped: str = re.sub(r"(\\*)('|\Z)", lambda m: m[1] * 2 + (m[2] and "\\'"), text)
     return f"'{escaped}'"
 
@@ -681,7 +701,7 @@ def _show_text(text: str) -> str:
 def _show_sweep(sweep: Sweep) -> str:
     text = "".join(_sweep_text(sweep))
     if sweep.tags and not (isinstance(sweep, Interval) and sweep.tags == {"log"}):
-        return f"tag({', '.join(sorted(sweep.tags))}, {text})"
+        return f"tag({', '.join(map(_show_text, sorted(sweep.tags)))}, {text})"
     return text
 
 

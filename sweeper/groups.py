@@ -399,13 +399,7 @@ class SearchPath:
 
     def digests(self) -> dict[str, str]:
         """Return a digest of each file read so far, by its path."""
-        import hashlib
-
-        found = {}
-        for path in self.files():
-            with open(path, "rb") as file:
-                found[path] = hashlib.sha256(file.read()).hexdigest()
-        return found
+        return {path: digest for path in self.files() if (digest := config_digest(path))}
 
     def describe(self) -> str:
         """Return the sources as lines for an error."""
@@ -427,6 +421,33 @@ class SearchPath:
         where = f"in {parent}" if parent and not own else ""
         path = "" if own else f"\nSearch path:\n{self.describe()}"
         return MissingConfigError(what, where, f"{hint}{path}".strip())
+
+
+def config_digest(path: str) -> str | None:
+    """Return a digest of what a config file says, comments and settings of the program apart."""
+    import hashlib
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = config_from(file.read(), path)
+    except (OSError, ConfigError):
+        return None
+    content = config.content
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key not in ("sweeper", "hydra")}
+    said = repr((content, config.defaults, config.package))
+    return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def digest_of(path: str) -> str | None:
+    """Return the sha256 of a file, or None if there is none."""
+    import hashlib
+
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).hexdigest()
+    except OSError:
+        return None
 
 
 def content_at(config: Config | None, key: str) -> Any:

@@ -24,7 +24,7 @@ from . import current, nodes, resolve, yamls
 from .entry import find_function, import_main
 from .errors import Pruned, UsageError
 from .output import captured, leave, logged
-from .records import COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome
+from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome
 from .score import Score, score_of
 
 
@@ -115,7 +115,7 @@ def surroundings(job: Job) -> Iterator[None]:
     environment = {
         **{str(key): str(value) for key, value in job.env.items()},
         "SWEEPER_RUN_DIR": job.directory,
-        "SWEEPER_RUN_MAIN": job.function.main,
+        "SWEEPER_RUN_MAIN": job.function.identity,
     }
     before = {key: os.environ.get(key) for key in environment}
     argv, folder = sys.argv, os.getcwd()
@@ -268,6 +268,8 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
             exception = end
             if end.code not in (None, 0):
                 status, error = FAILED, f"SystemExit: {end.code}"
+        except KeyboardInterrupt as end:
+            status, exception, error = CANCELLED, end, "KeyboardInterrupt"
         except BaseException as end:  # noqa: BLE001  whatever it is, it is this run's alone
             status, exception = FAILED, end
             frames = own_frames(end.__traceback__)

@@ -10,13 +10,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import yamls
 from .errors import RecordError
+from .grammar import parse_value, show
+from .groups import config_digest, digest_of
 from .plan import Plan
 from .points import Points
 from .provenance import versions
@@ -29,6 +31,7 @@ class Journal:
     """The sweep's append-only record, `sweep.jsonl`: the truth."""
 
     def __init__(self, path: str) -> None:
+        self.path = path
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  kept open; closed by close()
         self.synced = time.monotonic()
 
@@ -79,6 +82,16 @@ def journaled(outcome: Outcome) -> dict[str, Any]:
     return kept
 
 
+def point_texts(point: Mapping[str, Any]) -> dict[str, str]:
+    """Return a point as the journal keeps it: each value as it would be typed."""
+    return {name: show(value) for name, value in point.items()}
+
+
+def point_from(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the point that the journal keeps."""
+    return {name: parse_value(text) for name, text in texts.items()}
+
+
 def outcome_from(event: Mapping[str, Any]) -> Outcome:
     """Return the outcome that a journal's line of an end holds."""
     return Outcome(
@@ -112,6 +125,7 @@ def write_sweep(directory: str, points: Points, program: Program, record: SweepR
             "main": ref.main,
             "module": ref.module,
             "function": ref.name,
+            "sha256": digest_of(ref.main),
             "interpreter": sys.executable,
             "folder": program.folder,
             "flags": list(program.flags),
@@ -141,11 +155,7 @@ def locked(directory: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RecordError(f"Another process drives the sweep in {directory}") from None
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                os.unlink(path)
+        yield  # the file stays: whoever has opened it must find the same one locked
 
 
 class Earlier(NamedTuple):
@@ -157,6 +167,7 @@ class Earlier(NamedTuple):
     epoch: float
     events: list[dict[str, Any]]
     retry_failed: bool = False
+    overrides: tuple[str, ...] = ()  # given to this resume and to those before it
 
 
 def read_sweep(directory: str) -> dict[str, Any]:
@@ -177,15 +188,23 @@ def read_sweep(directory: str) -> dict[str, Any]:
     return found
 
 
-def find_earlier(directory: str, *, retry_failed: bool) -> Earlier:
-    """Return what an earlier process left in a directory."""
+def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool) -> Earlier:
+    """Return what an earlier process left in a directory; `overrides` are those of this resume.
+
+    Raises:
+        RecordError: if there is no sweep in it, or its journal does not begin.
+    """
     directory = os.path.abspath(directory)
     record = read_sweep(directory)
     path = os.path.join(directory, "sweep.jsonl")
     events = read_journal(path) if os.path.exists(path) else []
     begun = next((event for event in events if event["event"] == "begin"), None)
-    epoch = begun["epoch"] if begun else time.time()
-    return Earlier(directory, record["id"], record["seed"], epoch, events, retry_failed)
+    if begun is None:
+        raise RecordError(f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole")
+    given = [text for event in events if event["event"] == "resume" for text in event.get("overrides", ())]
+    return Earlier(
+        directory, record["id"], record["seed"], begun["epoch"], events, retry_failed, (*given, *overrides)
+    )
 
 
 def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
@@ -195,14 +214,18 @@ def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
         RecordError: naming the first key that differs.
     """
     before, now = record["config"] or {}, plan.base.tree
-    if before != now:
-        key = _first_difference(before, now, "")
+    changed = _changed(record)
+    if changed or yamls.dump(before) != yamls.dump(now):
+        key = _first_difference(before, now, "") or "an option of a group"
         raise RecordError(
             f"The config has changed since the sweep began, at '{key}'",
-            f"in {', '.join(_changed(plan, record)) or 'the config'}",
+            f"in {', '.join(changed) or 'the config'}",
             "Take the change back, or begin a new sweep.",
         )
     warnings = []
+    script = record["program"].get("sha256")
+    if script and digest_of(record["program"]["main"]) != script:
+        warnings.append(f"warning: {record['program']['main']} has changed since the sweep began")
     for name, version in (record.get("versions") or {}).items():
         current = versions().get(name)
         if current != version:
@@ -210,9 +233,9 @@ def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
     return warnings
 
 
-def _changed(plan: Plan, record: Mapping[str, Any]) -> list[str]:
-    before, now = record.get("config_files") or {}, plan.search.digests()
-    return [path for path, digest in now.items() if before.get(path, digest) != digest]
+def _changed(record: Mapping[str, Any]) -> list[str]:
+    before = record.get("config_files") or {}
+    return [path for path, digest in before.items() if config_digest(path) != digest]
 
 
 def _first_difference(before: Any, now: Any, path: str) -> str:

@@ -21,7 +21,18 @@ from typing import Any
 from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
 from .job import bind, ended_badly, read_record, run_job, write_record
-from .journal import Earlier, Journal, journaled, locked, now, outcome_from, write_sweep
+from .journal import (
+    Earlier,
+    Journal,
+    journaled,
+    locked,
+    now,
+    outcome_from,
+    point_from,
+    point_texts,
+    read_journal,
+    write_sweep,
+)
 from .launch import Executor, Launcher, RunDiedError, make_launcher
 from .plan import Plan, directory_of
 from .points import Points
@@ -61,7 +72,7 @@ class _Asked:
     point: Point
     params: Mapping[str, Any]
     attempts: int = 0
-    directory: str = ""
+    directories: list[str] = field(default_factory=list)  # of the attempts, in the sweep's
     result: RunResult | None = None
 
 
@@ -126,15 +137,16 @@ class Sweep:
         for event in earlier.events:
             number: int = event.get("number", -1)
             if event["event"] == "ask":
-                point = event["point"]
+                point = point_from(event["point"])
                 self.check_point(number, point)
                 self.open(_Asked(number, point, event["params"]))
                 self.asker.replay(point)
             elif event["event"] == "start":
                 asked = self.runs[number]
+                self.reopen(asked)
                 asked.attempts = event["attempt"]
-                asked.directory = asked.directory or event["directory"]
-                self.names.add(asked.directory)
+                asked.directories.append(event["directory"])
+                self.names.add(event["directory"])
             elif event["event"] == "end":
                 again = event["status"] == CANCELLED or (event["status"] == FAILED and earlier.retry_failed)
                 if not again:
@@ -147,6 +159,14 @@ class Sweep:
         progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
         progress.failed = sum(run.status == FAILED for run in ended)
         progress.best = (best.number, best.score) if best is not None and best.score is not None else None
+
+    def reopen(self, asked: _Asked) -> None:
+        """Take back what came of a run that was begun again."""
+        if asked.result is not None:
+            asked.result = None
+            self.order.remove(asked.number)
+            self.ended = [trial for trial in self.ended if trial.number != asked.number]
+            self.pending[asked.number] = Trial(asked.number, asked.point)
 
     def check_point(self, number: int, point: Point) -> None:
         """Refuse a point that the space does not have."""
@@ -167,23 +187,38 @@ class Sweep:
     def restore_end(self, number: int, attempt: int, outcome: Outcome) -> None:
         """Take over what came of a run."""
         asked = self.runs[number]
-        place = self.attempt_directory(asked, attempt)
+        place = self.place(asked.directories[attempt - 1]) if asked.directories else ""
         self.close(asked, RunResult(number, attempt, place, asked.params, outcome))
 
     def look_after(self, asked: _Asked) -> None:
         """See to a run that has no end: make it again, unless it completed all the same."""
         attempt = asked.attempts
-        found = read_record(self.attempt_directory(asked, attempt)) if attempt else None
+        found = read_record(self.place(asked.directories[-1])) if attempt else None
         if found is not None and found.status in (COMPLETED, PRUNED):
             self.restore_end(asked.number, attempt, found)
             self.journal.write("end", number=asked.number, attempt=attempt, **journaled(found))
         else:
             self.again.append(asked.number)
 
-    def attempt_directory(self, asked: _Asked, attempt: int) -> str:
-        """Return the directory of an attempt at a run: the second at run 3 is 3.1."""
-        name = asked.directory if attempt == 1 else f"{asked.directory}.{attempt - 1}"
+    def place(self, name: str) -> str:
+        """Return the path of a run's directory."""
         return os.path.join(self.maker.sweep_directory, name)
+
+    def tell_trackers(self, results: Sequence[RunResult]) -> None:
+        """Tell what an earlier process may not have come to tell."""
+        for result in results:
+            asked = self.runs[result.number]
+            try:
+                overrides = self.points.overrides(asked.point)
+            except SweeperError:
+                overrides = []
+            job = self.maker.make(
+                result.number, result.attempt, result.directory, self.plan.base, overrides, asked.params
+            )
+            self.trackers.start(job)
+            self.read_reports([job])
+            self.offsets.pop(job.number, None)
+            self.trackers.finish(job, result.outcome)
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
@@ -223,7 +258,7 @@ class Sweep:
             return None
         number = len(self.runs)
         asked = _Asked(number, point, self.points.space.params(point))
-        self.journal.write("ask", number=number, point=point, params=dict(asked.params))
+        self.journal.write("ask", number=number, point=point_texts(point), params=dict(asked.params))
         self.open(asked)
         return asked
 
@@ -240,17 +275,17 @@ class Sweep:
             overrides = self.points.overrides(asked.point)
             composed = self.plan.compose(overrides)
             job = self.maker.make(number, attempt, "", composed, overrides, asked.params)
-            if not asked.directory:
-                asked.directory = self.free_name(self.maker.subdirectory(job, composed))
+            # The second attempt at run 3 is 3.1.
+            first = asked.directories[0] if asked.directories else self.maker.subdirectory(job, composed)
+            name = self.free_name(first if attempt == 1 else f"{first}.{attempt - 1}")
         except SweeperError as error:
             if not self.order and not self.live:
                 raise
             self.fail(asked, error)
             return
-        path = self.attempt_directory(asked, attempt)
-        name = os.path.relpath(path, self.maker.sweep_directory)
+        asked.directories.append(name)
         self.journal.write("start", number=number, attempt=attempt, directory=name)
-        directory = make_directory(path, fixed=True)
+        directory = make_directory(self.place(name), fixed=True)
         job = job._replace(directory=directory)
         self.trackers.start(job)
         self.live[executor.submit(run_job, job)] = job
@@ -284,7 +319,10 @@ class Sweep:
         job = self.live.pop(future)
         self.read_reports([job])
         self.offsets.pop(job.number, None)
-        self.take(job, self.outcome_of(future, job))
+        outcome = self.outcome_of(future, job)
+        self.take(job, outcome)
+        if outcome.status == CANCELLED:  # in this process, by Ctrl-C
+            raise KeyboardInterrupt
 
     def outcome_of(self, future: Future[Outcome], job: Job) -> Outcome:
         """Return the outcome of a job; where its process left none, one that says so."""
@@ -295,7 +333,7 @@ class Sweep:
             found = read_record(job.directory)  # of a process that speaks through its files
             if found is not None and found.status in ENDED:
                 return found
-            words = "the process ended before the run began; see the log"
+            words = "the process ended before its run did; see the log"
         else:
             words = str(error)
         return ended_badly(job, words)
@@ -327,7 +365,7 @@ class Sweep:
         if self.searching and progress.ended == 1 and outcome.status == COMPLETED and not usable:
             self.reason = "no score to search by"
             self.mistake = UsageError(
-                f"A search needs a score, but the first run {outcome.note or 'returned none'}",
+                f"A search needs a score, and the first run has none: {outcome.note or 'nothing returned'}",
                 hint="Return a number, or a dict of metrics and name one with sweeper.objective.metric=NAME.",
             )
 
@@ -416,12 +454,13 @@ def run_sweep(
         trackers = open_trackers(settings.tracker, record)
         shown = View(objective, Progress(None, launcher.slots), stream=stream)
         sweep = Sweep(points, maker, journal, asker, trackers, shown)
-        if earlier is not None:
-            sweep.restore(earlier)
+        if earlier is not None:  # read again, now that nobody else writes it
+            sweep.restore(earlier._replace(events=read_journal(journal.path)))
+            sweep.tell_trackers(sweep.results())
         shown.progress.total = _total(sweep)
-        journal.write(
-            "begin" if earlier is None else "resume", seed=maker.seed, epoch=maker.epoch, pid=os.getpid()
-        )
+        overrides = list(earlier.overrides) if earlier is not None else []
+        event = "begin" if earlier is None else "resume"
+        journal.write(event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides)
         shown.begin(_headline(sweep, launcher))
         status = _conduct(sweep, launcher, program)
         sweep.write_results(now=True)
@@ -443,6 +482,12 @@ def _checked_points(plan: Plan, program: Program) -> Points:
     points = Points(plan)
     if points.is_grid:
         _grid_size(points.space)
+    elif plan.settings.goal().several and plan.settings.search.name != "random":
+        raise SpaceError(
+            f"The search '{plan.settings.search.name}' follows one objective, and there are several: "
+            f"{plan.settings.goal().describe()}",
+            hint="Name one metric, or search at random: --search random",
+        )
     elif not points.space.first():
         raise SpaceError(
             "There is nothing to search",
@@ -450,6 +495,7 @@ def _checked_points(plan: Plan, program: Program) -> Points:
             "sweeper.space or _space_.",
         )
     bind(program.function, points.compose(points.space.first()).config())
+    points.check()
     return points
 
 
@@ -477,12 +523,16 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
                 sweep.drive(executor, launcher.slots)
             except KeyboardInterrupt:
                 sweep.reason = "interrupted"
-                sweep.view.line("interrupted: waiting for the runs to end; again to end them at once")
+                sweep.view.line("interrupted: ending the runs; again to end them at once")
                 try:
                     sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 except KeyboardInterrupt:
                     sweep.cancel(executor, 0)
                 return CANCELLED
+            except SweeperError as error:
+                sweep.reason, sweep.mistake = "a mistake in the config", error
+                sweep.cancel(executor, sweep.plan.settings.launcher.grace)
+                return FAILED
     finally:
         sweep.view.end()
         if executor is not None:

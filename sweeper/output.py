@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,8 +49,13 @@ class _Tee:
         self._terminal, self._file = terminal, file
 
     def write(self, text: str) -> int:
-        self._file.write(text)
+        if not self._file.closed:  # whoever kept the stream writes on after the run
+            self._file.write(text)
         return self._terminal.write(text)  # type: ignore[no-any-return]
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
 
     def flush(self) -> None:
         self._terminal.flush()

@@ -6,7 +6,7 @@ the whole product up front.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +46,17 @@ class Points:
                 found.append(chosen.pop(override.name))
         return [*found, *chosen.values()]
 
+    def check(self) -> None:
+        """Compose each option of each group once, so that a mistake in one shows before any run.
+
+        Raises:
+            SweeperError: for an option that does not compose, or whose `_space_` has no meaning.
+        """
+        for root in self.space.roots:
+            if root.is_group:
+                for value in getattr(root.domain, "values", ()):
+                    self.compose(self.space.complete(_firsts(root, value)))
+
     def _find_space(self) -> Space:
         """Return the space: the sweeps of the command line, `sweeper.space`, and `_space_` nodes.
 
@@ -65,15 +76,17 @@ class Points:
             self._check_options(root)
         if self.is_grid:
             return Space(tuple(roots))
-        groups = [root for root in roots if root.is_group]
-        values = [root for root in roots if not root.is_group]
+        # A group below another swept one comes with the option that brings it.
+        above = [f"{root.override.key}/" for root in roots if root.is_group]
+        groups = [r for r in roots if r.is_group and not r.override.key.startswith(tuple(above))]
+        values = [root for root in roots if root not in groups]
 
         def branch(chosen: Mapping[str, Override]) -> list[Parameter]:
             return self._parameters(chosen, values, fixed)
 
         return Space(tuple(groups), branch)
 
-    def _parameter(self, override: Override, **more: Any) -> Parameter:
+    def _parameter(self, override: Override, *, owner: str = "", inside: str = "") -> Parameter:
         if override.sign == "~":
             raise SpaceError(f"'{override.text}' deletes several values", hint="Delete with ~KEY alone.")
         if override.name.startswith(OWN) or override.key in ("sweeper", "hydra"):
@@ -81,10 +94,10 @@ class Points:
         group = self.plan.search.has_group(override.key)
         return parameter(
             override,
-            f"    {override.text}",
+            f"    {override.text}" + (f"\nin {inside}" if inside else ""),
             is_group=group,
             options=lambda: self.plan.search.options(override.key),
-            **more,
+            owner=owner,
         )
 
     def _check_options(self, root: Parameter) -> None:
@@ -117,7 +130,7 @@ class Points:
         """Whether an override's key is declared by some swept option, and so absent elsewhere."""
         if not isinstance(override, Override) or self.is_grid:
             return False
-        return override.key in self._declared_keys()
+        return override.name in self._declared_keys()
 
     def _declared_keys(self) -> set[str]:
         """Return every key that a `_space_` of a swept option declares, composing each option once."""
@@ -131,10 +144,22 @@ class Points:
                 for value in getattr(root.domain, "values", ()):
                     chosen = {**first, root.key: root.at_value(value)}
                     try:
-                        found.update(self.plan.compose([*simple, *chosen.values()]).space)
+                        composed = self.plan.compose([*simple, *chosen.values()])
+                        found.update(composed.space)
+                        found.update(composed.choices)
                     except ConfigError:  # it is said when a point needs this combination
                         continue
         return self._declared
+
+    def _undeclared(self, override: Override, owner: str) -> SpaceError:
+        """Return the error for a `_space_` that names a key which the config does not have."""
+        group = override.key.replace(".", "/")
+        hint = f"For the choice of a group write /{group}" if self.plan.search.has_group(group) else ""
+        return SpaceError(
+            f"_space_ declares '{override.key}', but the config has no such key",
+            f"in {owner or 'the config'}",
+            hint or "Give the key a default beside the _space_.",
+        )
 
     def _parameters(
         self, chosen: Mapping[str, Override], values: Sequence[Parameter], fixed: set[str]
@@ -156,10 +181,19 @@ class Points:
             owner = _owner(composed, key)
             override = declared(key, raw, f"_space_ of {owner or 'the config'}")
             default, known = _default(composed, override)
+            if not known and not override.sign:
+                raise self._undeclared(override, owner)
             found.append(
-                _with_default(self._parameter(override, owner=owner if chosen else ""), default, known)
+                _with_default(
+                    self._parameter(override, owner=owner if chosen else "", inside=owner), default, known
+                )
             )
         return found
+
+
+def _firsts(root: Parameter, value: Any) -> Callable[[Parameter], Any]:
+    """Return what picks a value for one parameter, and the first of each other."""
+    return lambda p: value if p is root else p.first()
 
 
 def _with_default(found: Parameter, default: Any, known: bool) -> Parameter:  # noqa: FBT001

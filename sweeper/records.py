@@ -30,6 +30,11 @@ class FunctionRef(NamedTuple):
     name: str
     main: str = ""
 
+    @property
+    def identity(self) -> str:
+        """What tells the program of this function from every other."""
+        return self.main or f"{self.module}:{self.name}"
+
 
 class Program(NamedTuple):
     """A started program: its training function, how others find it, and how it was started."""

@@ -31,8 +31,10 @@ def make_directory(path: str, *, fixed: bool) -> str:
             try:
                 os.mkdir(found)
             except FileExistsError:
-                if fixed:
+                if fixed and os.path.isdir(found):
                     return found
+                if fixed:
+                    raise
                 count += 1
                 found = f"{path}-{count}"
             else:

@@ -6,6 +6,7 @@ these classes. Resolves nothing but its own node; runs nothing.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -258,11 +259,33 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
         values[key] = value
     if options:
         values["options"] = options
-    if path == "launcher." and values.get("jobs", 1) < 1:
-        raise SettingsError(f"sweeper.launcher.jobs must be 1 or more, not {values['jobs']}")
-    if path == "search." and values.get("trials") is not None and values["trials"] < 1:
-        raise SettingsError(f"sweeper.search.trials must be 1 or more, not {values['trials']}")
+    for key, least in _LEAST.items():
+        value = values.get(key[len(path) :]) if key.startswith(path) else None
+        if isinstance(value, int) and value < least:
+            raise SettingsError(f"sweeper.{key} must be {least} or more, not {value}")
+    if path == "launcher." and values.get("start", "auto") not in ("auto", "fork", "spawn"):
+        raise SettingsError(f"sweeper.launcher.start must be auto, fork or spawn, not {values['start']}")
+    if path == "job." and os.sep in (values.get("name") or ""):
+        raise SettingsError(f"sweeper.job.name is a file's name, without '{os.sep}': {values['name']}")
+    _check_options(path, str(node.get("name")), options)
     return values
+
+
+_LEAST = {
+    "launcher.jobs": 1,
+    "launcher.threads": 1,
+    "launcher.max_failures": 1,
+    "search.trials": 1,
+    "search.seed": 0,
+}
+
+
+def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
+    known = OPTIONS.get(path[:-1], {}).get(name, {})
+    for key, value in options.items():
+        count = key in known and (known[key] is None or type(known[key]) is int)
+        if count and value is not None and (type(value) is not int or value < 1):
+            raise SettingsError(f"sweeper.{path}{key} must be a whole number above zero, not {show(value)}")
 
 
 def _is_option(path: str, key: str, node: Mapping[str, Any]) -> bool:

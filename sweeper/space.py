@@ -43,10 +43,8 @@ class Choices:
 
     def index(self, value: Any) -> int | None:
         """Return where a value stands."""
-        for index, own in enumerate(self.values):
-            if own == value and isinstance(own, bool) is isinstance(value, bool):
-                return index
-        return None
+        text = show(value)
+        return next((index for index, own in enumerate(self.values) if show(own) == text), None)
 
     def sample(self, rng: Random) -> Any:
         """Return a value drawn evenly."""
@@ -239,7 +237,8 @@ class Parameter:
                 middle = math.sqrt(low * high) if domain.log else (low + high) / 2
                 return min(max(float(value), low), high) if number else middle
             case Integers(low=low, high=high, step=step):
-                at = min(max(value, low), high) if number else (low + high) / 2
+                middle = math.sqrt(low * high) if domain.log else (low + high) / 2
+                at = min(max(value, low), high) if number else middle
                 return low + round((at - low) / step) * step
 
 
@@ -297,12 +296,14 @@ class Space:
         if key not in self._branches:
             assert self.branch is not None  # noqa: S101  active() asks no fixed space
             self._branches[key] = tuple(self.branch(chosen))
-        below = self._branches[key]
         known = {p.name for p in above}
-        below = tuple(p for p in below if p.name not in known)
-        if any(p.is_group for p in below) and all(p.name in point for p in below if p.is_group):
-            return below + self._below(point, (*above, *below))
-        return below
+        below = tuple(p for p in self._branches[key] if p.name not in known)
+        groups = tuple(p for p in below if p.is_group)
+        if not groups:
+            return below
+        if any(group.name not in point for group in groups):
+            return groups  # what else there is depends on these
+        return groups + self._below(point, (*above, *groups))
 
     def complete(self, pick: Callable[[Parameter], Any]) -> Point:
         """Return the point that picking a value for each parameter makes, roots before branches."""
@@ -335,10 +336,6 @@ class Space:
     def params(self, point: Mapping[str, Any]) -> dict[str, Any]:
         """Return a point's values by config key, as people know them."""
         return {p.key: point[p.name] for p in self.active(point)}
-
-    def overrides(self, point: Mapping[str, Any]) -> list[Override]:
-        """Return the overrides that compose a point."""
-        return [p.at_value(point[p.name]) for p in self.active(point)]
 
     def points(self) -> Iterator[Point]:
         """Yield every point of a finite space, the last parameter changing fastest.

@@ -47,9 +47,11 @@ def merge(base: dict[Any, Any], other: dict[Any, Any], path: str = "") -> None:
         if key not in base:
             base[key] = _own(value)
             continue
-        if isinstance(value, str) and value == MISSING:
-            continue
         there = base[key]
+        if isinstance(value, str) and value == MISSING:
+            if is_interpolation(there):
+                raise Unresolved  # a dict or list that it points to is copied into its place
+            continue
         if isinstance(value, dict):
             if isinstance(there, dict):
                 merge(there, value, f"{path}{key}.")
@@ -142,7 +144,7 @@ def put(tree: dict[Any, Any], key: str, value: Any, *, add: bool) -> None:
             raise Unresolved
         done.append(part)
         if isinstance(there, list):
-            there = list(there)
+            there = copy(there)  # the dicts in it too: they are the file's
             _set(at, part, there)
         elif not isinstance(there, dict):
             if not add:
@@ -196,7 +198,7 @@ def delete(tree: dict[Any, Any], key: str) -> None:
     for part in way:
         there = at[_index(at, part)] if isinstance(at, list) else at[part]
         if isinstance(there, list):
-            there = list(there)
+            there = copy(there)  # the dicts in it too: they are the file's
             _set(at, part, there)
         at = there
     if isinstance(at, list):

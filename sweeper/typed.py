@@ -135,7 +135,7 @@ def _said(where: str, override: Override | None = None) -> Iterator[None]:
         key = str(error.full_key or "")
         said = str(error.msg or error).splitlines()[0]
         raise ConfigError(f"{said} (at '{key}')" if key else said, where) from None
-    except (TypeError, IndexError, trees.Mismatch, trees.Unresolved) as error:
+    except (TypeError, IndexError, ValueError, KeyError, trees.Mismatch, trees.Unresolved) as error:
         raise ConfigError(
             f"Cannot merge: {str(error).splitlines()[0] if str(error) else error!r}", where
         ) from None

@@ -5,11 +5,12 @@ On a terminal a line a finished run above a progress bar (rich); piped, plain li
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from .grammar import show
@@ -80,7 +81,18 @@ class View:
         if self.bar is not None:
             self.bar.print(text)
         else:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        try:
             print(text, file=self.stream, flush=True)
+        except UnicodeEncodeError:
+            encoding = getattr(self.stream, "encoding", None) or "ascii"
+            self._print(text.encode(encoding, "backslashreplace").decode(encoding))
+        except OSError:  # nobody reads on, or there is no room: the runs matter more than the lines
+            self.stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  until the process ends
+            if sys.stdout is not None and sys.stdout.fileno() == 1:
+                os.dup2(self.stream.fileno(), 1)
 
     def end(self) -> None:
         """Take the progress bar away."""
@@ -138,7 +150,6 @@ class Ended:
     best: Any = None  # the RunResult
     repeat: str = ""
     resume: str = ""
-    hints: Sequence[str] = field(default_factory=tuple)
 
 
 def summary(ended: Ended) -> list[str]:
@@ -146,7 +157,6 @@ def summary(ended: Ended) -> list[str]:
     counts = ", ".join(f"{count} {status}" for status, count in ended.counts.items() if count)
     lines = ["", f"{counts or 'no runs'} in {duration(ended.seconds)} ({ended.reason})"]
     lines.append(f"directory  {ended.directory}")
-    lines += ended.hints
     if ended.resume:
         lines.append(f"go on with  {ended.resume}")
     best = ended.best

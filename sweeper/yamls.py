@@ -185,7 +185,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     path = os.fspath(path)
     aside = f"{path}.{os.getpid()}.tmp"
     try:
-        with open(aside, "w", encoding="utf-8") as file:
+        with open(aside, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         os.replace(aside, path)
     except BaseException:

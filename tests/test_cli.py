@@ -35,13 +35,20 @@ WRONG = {
     "--tracker mlflo x=1": "There is no config 'sweeper/tracker/mlflo'",
     "--trials": "--trials needs a value",
     "--multirun=3": "takes no value",
-    "-r -m x=1": "contradict each other",
+    "-r -m x=1": "--run contradicts",
     "--resolve": "--resolve goes with --cfg",
     "--timeout soon -m x=1": "must be a duration such as 90, 30m or 2h",
     "--search tpe x=interval(0,1) sweeper.objective.direction=maximise": "Did you mean 'maximize'",
     "--search tpe +sweeper.search.starup=3 x=interval(0,1)": "There is no setting sweeper.search.starup",
     "--cfg job -p nope": "has no key 'nope'",
     "--explain nope": "Nothing sets 'nope'",
+    "-m x=${nope},1": "Cannot resolve 'x=${nope}'",
+    "sweeper.run.dir=train.py": "Cannot make the directory",
+    "sweeper.job.name=a/b": "is a file's name",
+    "-m x=1 sweeper.launcher.start=bad": "must be auto, fork or spawn",
+    "-m x=1 sweeper.launcher.threads=0": "must be 1 or more",
+    "--search gp sweeper.search.candidates=0 x=interval(0,1)": "a whole number above zero",
+    "--search tpe sweeper.search.startup=abc x=interval(0,1)": "a whole number above zero",
 }
 
 
@@ -124,7 +131,10 @@ def test_other_configs_are_chosen_by_flags(parabola, tmp_path):
     (tmp_path / "more/g/a.yaml").write_text("y: 1\n")
     ended = parabola.run("train.py", "-m", "-cn", "other", "-cd", "more", "+g=a", "x=1,2")
     assert ended.record(0)["params"] == {"g": "a", "x": 1} or ended.record(0)["params"] == {"x": 1}
-    assert "repeat the best  python train.py --config-name other --config-dir more +g=a x=2" in ended.out
+    assert (
+        f"repeat the best  python train.py --config-name other --config-dir {tmp_path}/more +g=a x=2"
+        in ended.out
+    )
 
 
 def test_a_file_given_as_a_config_path_is_refused_with_both_arguments_spelled_out(parabola):

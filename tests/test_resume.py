@@ -136,6 +136,8 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_leaves_no_process(slow, numb
         (("--resume", "here", "x=5"), "would change a sweep that is resumed"),
         (("--resume", "here", "--search", "tpe"), "would change the search"),
         (("-m", "x=1", "--retry-failed"), "goes with --resume"),
+        (("--resume", "here", "--dry-run"), "--dry-run does not go with --resume"),
+        (("--resume", "here", "--maximize"), "would change the search"),
     ],
 )
 def test_a_resume_that_has_no_meaning_is_refused(slow, arguments, said):
@@ -177,3 +179,84 @@ def test_files_that_change_while_a_sweep_runs_do_not_change_its_queued_runs(slow
     process.communicate()
     assert process.returncode == 0
     assert "new" not in (slow.folder / "here/4/.sweeper/config.yaml").read_text()
+
+
+def test_a_retried_run_can_be_resumed_too(slow):
+    slow.run("-m", "x=1,1.5,2", "sweeper.sweep.dir=here", code=1)
+    slow.write(train_py=SLOW.replace("cfg.x == 1.5", "False"))
+    slow.run("--resume", "here", "--retry-failed")
+    assert "all points run" in slow.run("--resume", "here").out
+    journal = slow.folder / "here/sweep.jsonl"
+    cut = journal.read_text().rpartition('{"event": "end"')[0]
+    journal.write_text(cut)
+    (slow.folder / "here/1.1/.sweeper/run.yaml").unlink()
+    slow.run("--resume", "here")
+    starts = [(e["number"], e["attempt"]) for e in events(slow.folder / "here") if e["event"] == "start"]
+    assert starts[-1] == (1, 3), "what was running when it was killed runs again"
+
+
+def test_a_second_attempt_never_takes_another_runs_directory(slow):
+    slow.write(
+        train_py=SLOW.replace("cfg.x == 1.5", "cfg.x == 0 and not __import__('os').path.exists('fixed')")
+    )
+    slow.run("-m", "x=0,0.1", "sweeper.sweep.dir=here", "sweeper.sweep.subdir='x=${x}'", code=1)
+    before = (slow.folder / "here/x=0.1/.sweeper/run.yaml").read_text()
+    (slow.folder / "fixed").touch()
+    slow.run("--resume", "here", "--retry-failed")
+    assert (slow.folder / "here/x=0.1/.sweeper/run.yaml").read_text() == before
+    assert (slow.folder / "here/x=0.1-2/.sweeper/run.yaml").exists()
+
+
+def test_the_database_catches_up_with_what_a_killed_process_did_not_tell(slow):
+    slow.write(config="x: 0.0\nt: 0.02\n")
+    kill_midway(slow, "-m", "x=range(0,30)", "--jobs", "2", ends=8)
+    slow.run("--resume", "here", "--jobs", "2")
+    assert slow.query("select status, count(*) from runs group by status") == [("COMPLETED", 30)]
+    assert slow.query("select status from sweeps") == [("COMPLETED",)]
+
+
+def test_a_resume_remembers_what_an_earlier_one_was_given(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    slow.run("--search", "random", "--trials", "2", "x=interval(0,9)", "sweeper.sweep.dir=here")
+    slow.run("--resume", "here", "--trials", "4")
+    assert "4 runs" in slow.run("--resume", "here").out.splitlines()[0]
+
+
+def test_an_option_that_changed_is_refused_and_changed_code_is_said(slow):
+    slow.write(config="defaults: [m: a]\nx: 1\nt: 0.01\n", m__a="v: 1\n", m__b="v: 2\n")
+    slow.run("-m", "m=a,b", "--trials", "1", "sweeper.sweep.dir=here")
+    slow.write(train_py=SLOW + "\n    # changed\n", m__b="# a comment changes nothing\nv: 2\n")
+    assert "train.py has changed since the sweep began" in slow.run("--resume", "here").err
+    slow.write(m__b="v: 77\n")
+    ended = slow.run("--resume", "here", "--trials", "2", code=2)
+    assert "The config has changed since the sweep began" in ended.err
+    assert "conf/m/b.yaml" in ended.err
+
+
+@pytest.mark.parametrize(
+    "point", ["x=nan,1,inf", "x={1: a},{2: b}", "x=[1],[true],[null]", "x=1,1.0,true,'1'"]
+)
+def test_values_of_any_kind_survive_a_resume(parabola, point):
+    parabola.write(
+        train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return 1
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    parabola.run("-m", point, "--trials", "1", "sweeper.sweep.dir=here")
+    ended = parabola.run("--resume", "here", "--trials", "9")
+    assert f"{4 if 'true,' in point else 2 if 'a}' in point else 3} COMPLETED" in ended.out
+
+
+def test_ctrl_c_in_this_process_leaves_a_record_too(slow):
+    slow.write(config="x: 0.0\nt: 0.5\n")
+    code, out, err = kill_midway(
+        slow, "-m", "x=1,2,3", "sweeper/launcher=inline", ends=1, number=signal.SIGINT
+    )
+    assert code == 130, err
+    assert "1 COMPLETED, 1 CANCELLED" in out
+    slow.run("--resume", "here")

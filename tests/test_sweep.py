@@ -350,3 +350,88 @@ def test_inside_pytest_a_foreign_command_line_is_not_read(parabola):
     )
     ended = parabola.run("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py", code=None)
     assert ended.code == 2 or "1 passed" in ended.out
+
+
+def test_whoever_stops_reading_stops_no_sweep(parabola):
+    process = parabola.start("train.py", "-m", "x=range(0,30)", "sweeper.sweep.dir=here")
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    process.stderr.close()
+    assert (parabola.folder / "here/results.csv").read_text().count("COMPLETED") == 30
+
+
+def test_a_group_below_another_is_searched_where_it_exists(project):
+    project.write(
+        config="defaults: [model: net]\n",
+        model__net="defaults: [sched: cos]\nlr: 1\n",
+        model__tree="depth: 1\n",
+        model__sched__cos="k: 1\n_space_: {k: 'range(1, 5)'}\n",
+        model__sched__lin="m: 1\n",
+        train_py="""
+            import sweeper
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return len(cfg.model)
+            if __name__ == "__main__":
+                train()
+        """,
+    )
+    ended = project.run("--search", "random", "--trials", "14", "model=net,tree", "model/sched=cos,lin")
+    for row in ended.results:
+        assert (row["model/sched"] == "") is (row["model"] == "tree")
+        assert (row["model.sched.k"] == "") is (row["model/sched"] != "cos")
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("lrr: 'interval(0, 1)'", "declares 'model.lrr'"),
+        ("lr: 'interval(1, 0)'", "is empty"),
+        ("lr: 'rang(3)'", "Did you mean 'range'"),
+    ],
+)
+def test_a_mistake_in_an_options_space_shows_before_any_run(project, space, said):
+    project.write(
+        config="defaults: [model: a]\n", model__a="lr: 1.0\n", model__b=f"lr: 1.0\n_space_: {{{space}}}\n",
+        train_py="""
+            import sweeper
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return 1
+            if __name__ == "__main__":
+                train()
+        """,
+    )  # fmt: skip
+    ended = project.run("--search", "random", "--trials", "4", "model=a,b", code=2)
+    assert said in ended.err
+    assert "model/b" in ended.err
+    assert not (project.folder / "multirun").exists()
+
+
+def test_what_a_script_defines_reaches_the_processes_of_a_run(parabola):
+    parabola.write(
+        train_py="""
+        import sweeper
+        from joblib import Parallel, delayed
+
+        def double(x):
+            return 2 * x
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return sum(Parallel(n_jobs=2)(delayed(double)(x) for x in range(int(cfg.x))))
+
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    assert parabola.run("x=3").record()["score"] == 6
+    for launcher in ("local", "joblib"):
+        ended = parabola.run("-m", "x=3,4", f"sweeper/launcher={launcher}")
+        assert [row["score"] for row in ended.results] == ["6", "12"]
+
+
+def test_a_model_follows_one_objective(parabola):
+    ended = parabola.run("--search", "tpe", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
+    assert "follows one objective" in ended.err

@@ -41,8 +41,6 @@ class _InlineExecutor:
         os.makedirs(job.records, exist_ok=True)
         with teed(job.log):
             result = call(job._replace(capture=False), lambda: self.function)
-        if isinstance(result.exception, KeyboardInterrupt):
-            raise result.exception
         future.set_result(result.outcome)
         return future
 

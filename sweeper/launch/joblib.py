@@ -45,7 +45,13 @@ class _JoblibExecutor:
             pool = self.idle.pop() if self.idle else self._make()
         # By name if it has one; else loky's cloudpickle takes the function itself along.
         function = None if self.program.ref.module else self.program.function
-        inner = pool.submit(_run_in_worker, job, function, tuple(self.program.path))
+        task = (_run_in_worker, job, function, tuple(self.program.path))
+        try:
+            inner = pool.submit(*task)
+        except Exception:  # noqa: BLE001  its worker died while it had nothing to do
+            pool.shutdown(wait=False, kill_workers=True)
+            pool = self._make()
+            inner = pool.submit(*task)
         outer: Future[Outcome] = Future()
         outer.set_running_or_notify_cancel()
         self.busy[outer] = pool

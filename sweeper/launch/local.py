@@ -131,7 +131,10 @@ class LocalExecutor:
                 limit = self.settings.run_timeout
                 future.set_exception(RunDiedError(f"the run took longer than {limit:g} s (run_timeout)"))
             elif result:
-                future.set_result(pickle.loads(result))  # noqa: S301  from our own child
+                try:
+                    future.set_result(pickle.loads(result))  # noqa: S301  from our own child
+                except Exception:  # noqa: BLE001  a result that was cut short
+                    future.set_exception(RunDiedError(death(code)))
             elif self.spawns and code in (0, 1):
                 future.set_exception(Spawned())
             else:
