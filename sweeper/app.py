@@ -85,6 +85,9 @@ class _Start:
             came = self._obey(parse_command(sys.argv[1:]))
         except SweeperError as error:
             _refuse(error)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)  # noqa: T201
+            sys.exit(130)
         except BrokenPipeError:  # whoever read our output has seen enough
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the process ends here
             sys.exit(0)

@@ -149,9 +149,11 @@ class _Walk:
 
     def take(self, override: Override) -> None:
         value = override.value
+        if not override.key:
+            raise ConfigError(f"'{override.text}' has no key", hint="Write KEY=VALUE.")
         if override.sweeps:
             return
-        if isinstance(value, dict) or not self.search.has_group(override.key) or not override.key:
+        if isinstance(value, dict) or not self.search.has_group(override.key):
             self.remaining.append(override)
         elif override.sign == "++":
             raise ConfigError(

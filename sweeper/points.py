@@ -13,7 +13,7 @@ from typing import Any
 from . import resolve, trees
 from .composition import Composed, flatten
 from .errors import ConfigError, KeyAbsentError, SpaceError
-from .grammar import Override
+from .grammar import Glob, Override
 from .plan import OWN, Plan
 from .records import Point
 from .space import Parameter, Space, declared, parameter
@@ -92,6 +92,8 @@ class Points:
         if override.name.startswith(OWN) or override.key in ("sweeper", "hydra"):
             raise SpaceError(f"'{override.text}' sweeps over a setting", hint="Settings take one value.")
         group = self.plan.search.has_group(override.key)
+        if isinstance(override.value, Glob) and not group:
+            raise SpaceError(f"'{override.text}' picks options, but there is no group '{override.key}'")
         return parameter(
             override,
             f"    {override.text}" + (f"\nin {inside}" if inside else ""),

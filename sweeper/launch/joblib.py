@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,7 +18,7 @@ from ..job import call, run_job
 from ..output import captured
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, die_with_parent, thread_limits
+from . import RunDiedError, death, die_with_parent, thread_limits
 
 
 class Joblib:
@@ -105,9 +106,9 @@ class _JoblibExecutor:
 
 def _describe(error: BaseException) -> str:
     text = " ".join(str(error).split())
-    if "exit codes of the workers are" in text:
-        text = text.rpartition("exit codes of the workers are")[2].strip(" {}.")
-        return f"the worker died: {text.replace('(', ' (').replace('  ', ' ')}"
+    found = re.search(r"exit codes of the workers are \{(\w+)\((-?\d+)\)", text)
+    if found:
+        return death(int(found[2]))
     return f"the worker died: {type(error).__name__}: {text:.300}"
 
 
