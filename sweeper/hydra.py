@@ -81,7 +81,7 @@ CONFIGS: dict[str, Any] = {
         "max_batch_size": None,
         "params": None,
     },
-    "hydra/help/default": {"app_name": "${hydra.job.name}", "header": "", "footer": "", "template": ""},
+    "hydra/help/default": {"app_name": "???", "header": "", "footer": "", "template": ""},
     "hydra/hydra_help/default": {"hydra_help": "???", "template": ""},
     "hydra/hydra_logging/default": _LOGGING,
     "hydra/hydra_logging/none": _DISABLED,

@@ -60,10 +60,10 @@ def merge(
             content = _with_schema(entry, search)
             if isinstance(content, dict):
                 content = trees.copy(trees.nest(entry.package, content))
-                trees.merge(apart, {key: content.pop(key) for key in own if key in content})
+                apart = _merged(apart, {key: content.pop(key) for key in own if key in content})
                 content = nodes.build(content)
             elif entry.package.split(".")[0] in own:
-                trees.merge(apart, trees.nest(entry.package, plain(content)))
+                apart = _merged(apart, trees.nest(entry.package, plain(content)))
                 continue
             elif entry.package:
                 nested = OmegaConf.create()
@@ -79,6 +79,15 @@ def merge(
         with _said(f"    {override.text}", override):
             apply(config, override)
     return Merged(config, apart)
+
+
+def _merged(base: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
+    merged: dict[Any, Any] = trees.copy(base)
+    try:
+        trees.merge(merged, other)
+    except trees.Unresolved:
+        merged = plain(OmegaConf.merge(nodes.build(base), nodes.build(other)))
+    return merged
 
 
 def _with_schema(entry: Entry, search: SearchPath) -> Any:

@@ -31,7 +31,7 @@ def events(folder):
     return [json.loads(line) for line in (folder / "sweep.jsonl").read_text().splitlines()]
 
 
-def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL):
+def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL, pause=0):
     """Start a sweep in `here`, and send it a signal when so many of its runs have ended."""
     process = project.start("train.py", *arguments, "sweeper.sweep.dir=here")
     journal = project.folder / "here/sweep.jsonl"
@@ -39,6 +39,7 @@ def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL):
         time.sleep(0.02)
         if journal.exists() and journal.read_text().count('"event": "end"') >= ends:
             break
+    time.sleep(pause)
     process.send_signal(number)
     out, err = process.communicate()
     return process.returncode, out, err
