@@ -256,7 +256,7 @@ def test_values_of_any_kind_survive_a_resume(parabola, point):
 def test_ctrl_c_in_this_process_leaves_a_record_too(slow):
     slow.write(config="x: 0.0\nt: 0.5\n")
     code, out, err = kill_midway(
-        slow, "-m", "x=1,2,3", "sweeper/launcher=inline", ends=1, number=signal.SIGINT
+        slow, "-m", "x=1,2,3", "sweeper/launcher=inline", ends=1, number=signal.SIGINT, pause=0.2
     )
     assert code == 130, err
     assert "1 COMPLETED, 1 CANCELLED" in out
