@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any
 
+import omegaconf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -64,10 +65,9 @@ def _python_version(level: str = "minor") -> str:
     return ".".join(map(str, sys.version_info[:count]))
 
 
-# omegaconf 2.4 calls it by its final name, and warns of the other.
-_register: Callable[..., None] = vars(OmegaConf).get("register_resolver", OmegaConf.register_new_resolver)
-if isinstance(_register, staticmethod):
-    _register = _register.__func__
+# omegaconf 2.4 gives it its final name, which before was that of an older, deprecated function.
+_LATE = tuple(map(int, omegaconf.__version__.split(".")[:2])) >= (2, 4)
+_register: Callable[..., None] = getattr(OmegaConf, "register_resolver" if _LATE else "register_new_resolver")
 
 
 def register() -> None:

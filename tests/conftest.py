@@ -110,6 +110,18 @@ def environment() -> dict[str, str]:
     }
 
 
+COMPOSITION = ("composition", "nodes", "trees", "yamls", "schema", "instantiate", "hydra_trees", "run")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what a second environment runs: what concerns Hydra, and what concerns omegaconf."""
+    for item in items:
+        if item.path.parent.name == "hydra":
+            item.add_marker("hydra")
+        elif item.path.stem.removeprefix("test_") in COMPOSITION:
+            item.add_marker("composition")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """An empty project."""
