@@ -175,6 +175,8 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
     env.update(_at(node, "job.env_set") or {})
     if env:
         settings["job.env"] = env
+    if node.get("callbacks"):
+        settings["callbacks"] = node["callbacks"]
     search = _search(node, choices)
     if search is not None:
         settings["search.name"] = search
@@ -217,5 +219,5 @@ def _meaningless(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> 
         if key == "sweeper" and isinstance(value, Mapping):
             if choices.get("hydra/sweeper") in ("basic", "optuna"):
                 yield from (f"hydra.sweeper.{name}" for name in value if name not in _PLUGIN_KEYS)
-        elif key not in ("run", "sweep", "job", "launcher", "sweeper"):
+        elif key not in ("run", "sweep", "job", "launcher", "sweeper", "callbacks"):
             yield f"hydra.{key}"

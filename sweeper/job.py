@@ -308,7 +308,28 @@ def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
             seed_everything(job.seed)
         config = job.typed if job.typed is not None else nodes.build(job.config, struct=True)
         args, kwargs = bind(found, config)
-        return found(*args, **kwargs)
+        if not job.callbacks:
+            return found(*args, **kwargs)
+        return _call_told(job, found, config, lambda: found(*args, **kwargs))
+
+
+def _call_told(job: Job, function: Callable[..., Any], config: Any, call: Callable[[], Any]) -> Any:
+    """Make the call between those of the callbacks."""
+    from .callbacks import Callbacks, JobReturn, JobStatus
+
+    callbacks = Callbacks(job.callbacks)
+    callbacks.start("on_job_start", config=config, task_function=function)
+    status, value = JobStatus.FAILED, None
+    try:
+        value = call()
+        status = JobStatus.COMPLETED
+    except BaseException as error:
+        value = error
+        raise
+    finally:
+        came = JobReturn(value, status, config, job.overrides, job.directory, job.name)
+        callbacks.end("on_job_end", config=config, job_return=came)
+    return value
 
 
 def own_frames(frames: Any) -> Any:

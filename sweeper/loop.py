@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from .callbacks import Callbacks
 from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
 from .job import bind, ended_badly, read_record, run_job, write_record
@@ -462,7 +463,10 @@ def run_sweep(
         event = "begin" if earlier is None else "resume"
         journal.write(event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides)
         shown.begin(_headline(sweep, launcher))
+        callbacks = Callbacks(settings.callbacks)
+        callbacks.start("on_multirun_start", config=plan.base.config())
         status = _conduct(sweep, launcher, program)
+        callbacks.end("on_multirun_end", config=plan.base.config())
         sweep.write_results(now=True)
         journal.write("stop", reason=sweep.reason, status=status)
         trackers.close(status)

@@ -105,6 +105,7 @@ class Job(NamedTuple):
     capture: bool = True  # all output goes to the log, C level and subprocesses included
     epoch: float = 0.0  # when the sweep began, in seconds: what ${now:…} tells
     typed: Any = None  # the config as a DictConfig, where a schema gives it types
+    callbacks: Mapping[str, Any] = {}  # the nodes of objects that are told of the run
     hydra: Mapping[str, Any] = {}  # what ${hydra:…} resolves from
 
     @property

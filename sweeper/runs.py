@@ -108,6 +108,7 @@ class JobMaker(NamedTuple):
             epoch=self.epoch,
             git=self.git,
             typed=composed.typed,
+            callbacks=settings.callbacks,
             output_subdir=composed.hydra.get("output_subdir"),
             hydra=hydra,
         )

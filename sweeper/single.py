@@ -10,6 +10,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from .callbacks import Callbacks
 from .current import read_reports
 from .job import Result, call
 from .output import teed
@@ -40,6 +41,8 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
         started=datetime.now().astimezone().isoformat(timespec="milliseconds"),
         note=settings.note, folder=program.folder, git=git,
     )  # fmt: skip
+    callbacks = Callbacks(settings.callbacks)
+    callbacks.start("on_run_start", config=plan.base.config())
     trackers = open_trackers(settings.tracker, record)
     trackers.start(job)
     result = None
@@ -47,6 +50,7 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
         with teed(job.log):
             result = call(job, lambda: program.function)
     finally:
+        callbacks.end("on_run_end", config=plan.base.config())
         if result is not None:
             _finish(trackers, job, result)
     return result
