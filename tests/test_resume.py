@@ -210,8 +210,10 @@ def test_a_second_attempt_never_takes_another_runs_directory(slow):
 
 def test_the_database_catches_up_with_what_a_killed_process_did_not_tell(slow):
     slow.write(config="x: 0.0\nt: 0.02\n")
+    slow.write(train_py=SLOW.replace("time.sleep", "sweeper.report({'t': 1}, step=0); time.sleep"))
     kill_midway(slow, "-m", "x=range(0,30)", "--jobs", "2", ends=8)
     slow.run("--resume", "here", "--jobs", "2")
+    assert slow.query("select count(*) from metrics where name = 't'") == [(30,)]
     assert slow.query("select status, count(*) from runs group by status") == [("COMPLETED", 30)]
     assert slow.query("select status from sweeps") == [("COMPLETED",)]
 

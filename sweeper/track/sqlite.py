@@ -43,6 +43,8 @@ create table artifacts (run_id text references runs (id), path text);
 create table inputs (run_id text references runs (id), name text, path text, size integer, sha256 text);
 create index runs_of_sweep on runs (sweep_id, number);
 create index metrics_of_run on metrics (run_id, name, step);
+create index artifacts_of_run on artifacts (run_id);
+create index inputs_of_run on inputs (run_id);
 """
 
 
@@ -99,11 +101,10 @@ class Sqlite:
             self.open = True
 
     def start(self, run: Job) -> None:
-        """Write a row for the run and its params; an earlier attempt's is replaced."""
+        """Write a row for the run and its params, in the place of what was known of it."""
         self._begin()
-        if run.attempt > 1:
-            for table in ("params", "metrics", "tags", "artifacts", "inputs"):
-                self.db.execute(f"delete from {table} where run_id = ?", (run.id,))  # noqa: S608
+        for table in ("params", "metrics", "tags", "artifacts", "inputs"):
+            self.db.execute(f"delete from {table} where run_id = ?", (run.id,))  # noqa: S608
         sweep_id = run.sweep_id if run.sweep_directory else None
         self.db.execute(
             "insert or replace into runs (id, sweep_id, number, attempt, name, directory, status, "
