@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -18,7 +17,7 @@ from omegaconf import DictConfig
 
 from . import nodes, trees, typed
 from .defaults import DefaultsList, Entry, expand
-from .errors import ConfigError, KeyAbsentError, OverrideError, SweeperError, UsageError, nearest
+from .errors import ConfigError, KeyAbsentError, OverrideError, UsageError, nearest
 from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
 from .groups import Folder, SearchPath, Source, Table, content_at, source
 from .hydra import CONFIGS as HYDRA_CONFIGS
@@ -424,14 +423,3 @@ def compose(
     if return_hydra_config:
         composed.tree["hydra"] = composed.hydra
     return composed.config()
-
-
-@contextmanager
-def explained(where: str) -> Iterator[None]:
-    """Say where, for a mistake that does not say so itself."""
-    try:
-        yield
-    except SweeperError as error:
-        if not error.where:
-            error.where = where
-        raise

@@ -61,11 +61,9 @@ def import_main(main: str) -> None:
     importing = True
     try:
         if main.startswith("-m "):
-            content = _run(main[3:], module, is_module=True)
+            _run(main[3:], module, is_module=True)
         else:
-            content = _run(main, module, is_module=False)
-        module.__dict__.update(content)
-        sys.modules["__main__"] = sys.modules["__mp_main__"] = module
+            _run(main, module, is_module=False)
     except BaseException:
         sys.modules["__main__"] = before
         raise
@@ -73,7 +71,7 @@ def import_main(main: str) -> None:
         importing = False
 
 
-def _run(main: str, module: Any, *, is_module: bool) -> dict[str, Any]:
+def _run(main: str, module: Any, *, is_module: bool) -> None:
     """Execute the script in a module of its own, keeping what it defined if it ends early."""
     import importlib.util
 
@@ -86,7 +84,7 @@ def _run(main: str, module: Any, *, is_module: bool) -> dict[str, Any]:
     else:
         with open(main, "rb") as source:
             code = compile(source.read(), main, "exec")
-        spec, file, package = None, main, ""
+        file, package = main, ""
         folder = os.path.dirname(os.path.abspath(main))
         if folder not in sys.path:
             sys.path.insert(0, folder)
@@ -102,4 +100,3 @@ def _run(main: str, module: Any, *, is_module: bool) -> dict[str, Any]:
         if getattr(value, "__module__", None) == "__mp_main__":
             with suppress(AttributeError, TypeError):
                 value.__module__ = "__main__"
-    return dict(names)

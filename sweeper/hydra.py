@@ -166,13 +166,13 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
     """Return the settings that a composed `hydra` node and the choices of its groups stand for."""
     settings: dict[str, Any] = {}
     for theirs, ours in _SAME.items():
-        value = _at(node, theirs)
+        value = value_at(node, theirs)
         if value is not None and value != "???":
             settings[ours] = value
     if settings.get("launcher.jobs") == -1:
         settings["launcher.jobs"] = os.cpu_count() or 1
-    env = {key: os.environ[key] for key in _at(node, "job.env_copy") or () if key in os.environ}
-    env.update(_at(node, "job.env_set") or {})
+    env = {key: os.environ[key] for key in value_at(node, "job.env_copy") or () if key in os.environ}
+    env.update(value_at(node, "job.env_set") or {})
     if env:
         settings["job.env"] = env
     if node.get("callbacks"):
@@ -182,11 +182,12 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
         settings["search.name"] = search
         if search != "tpe":
             settings.pop("search.startup", None)
-    space = {str(key): value for key, value in (_at(node, "sweeper.params") or {}).items()}
+    space = {str(key): value for key, value in (value_at(node, "sweeper.params") or {}).items()}
     return Translated(settings, space, sorted(set(_meaningless(node, choices))))
 
 
-def _at(node: Any, key: str) -> Any:
+def value_at(node: Any, key: str) -> Any:
+    """Return what a node has at a dotted key, or None."""
     for part in key.split("."):
         if not isinstance(node, Mapping):
             return None
@@ -198,7 +199,7 @@ def _search(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> str |
     """Return the search that Hydra's optuna sweeper was told to make."""
     if choices.get("hydra/sweeper") != "optuna":
         return None
-    target = _at(node, "sweeper.sampler._target_")
+    target = value_at(node, "sweeper.sampler._target_")
     if isinstance(target, str):
         return _SAMPLERS.get(target.rpartition(".")[2], "tpe")
     return _SEARCHES.get(str(choices.get("hydra/sweeper/sampler")), "tpe")

@@ -24,7 +24,7 @@ from . import current, nodes, resolve, yamls
 from .entry import find_function, import_main
 from .errors import Pruned, UsageError
 from .output import captured, leave, logged
-from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome
+from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome, now
 from .score import Score, score_of
 
 
@@ -70,10 +70,6 @@ def bind(function: Callable[..., Any], config: Any) -> tuple[list[Any], dict[str
 
 
 # -------------------------------------------------------------------------------------- the process
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def _host() -> str:
@@ -249,7 +245,7 @@ def run_job(job: Job) -> Outcome:
 def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
     """Make a run in this process: the records, the function's call, the score."""
     resolve.register()
-    started, clock = _now(), time.perf_counter()
+    started, clock = now(), time.perf_counter()
     host, pid = _host(), os.getpid()
     write_config(job)
     for name in ("metrics.jsonl", "stop"):  # of an earlier run in a directory that the user fixed
@@ -287,7 +283,7 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
         metrics=said.metrics,
         values=said.values if completed else (),
         started=started,
-        ended=_now(),
+        ended=now(),
         seconds=round(time.perf_counter() - clock, 4),
         error=error,
         note=said.note if completed else "",
@@ -350,7 +346,7 @@ def ended_badly(job: Job, error: str) -> Outcome:
     outcome = Outcome(
         status=FAILED,
         started=started,
-        ended=_now(),
+        ended=now(),
         seconds=round(lasted.total_seconds(), 3) if lasted else 0.0,
         error=error,
         host=before.host if before else "",

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -22,7 +21,7 @@ from .groups import config_digest, digest_of
 from .plan import Plan
 from .points import Points
 from .provenance import versions
-from .records import Outcome, Program
+from .records import Outcome, Program, now
 from .track import SweepRecord
 from .view import command_line
 
@@ -61,11 +60,6 @@ def read_journal(path: str) -> list[dict[str, Any]]:
             with suppress(ValueError):
                 found.append(json.loads(line))
     return found
-
-
-def now() -> str:
-    """Return the time, in ISO 8601 with the zone."""
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def journaled(outcome: Outcome) -> dict[str, Any]:

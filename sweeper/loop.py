@@ -27,7 +27,6 @@ from .journal import (
     Journal,
     journaled,
     locked,
-    now,
     outcome_from,
     point_from,
     point_texts,
@@ -50,6 +49,7 @@ from .records import (
     Point,
     Program,
     Trial,
+    now,
 )
 from .results import RunResult, SweepResult, best_of, write_results
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id

@@ -15,7 +15,7 @@ from .composition import Composed, compose_tree
 from .errors import KeyAbsentError, SpaceError
 from .grammar import Override
 from .groups import SearchPath, Table
-from .hydra import translate
+from .hydra import translate, value_at
 from .settings import Settings, configs, defaults, settings_from
 
 ROOTS = ("hydra/config", "sweeper/config")
@@ -98,8 +98,8 @@ def _with_hydra(node: dict[str, Any], composed: Composed) -> dict[str, Any]:
     node = trees.copy(node)
     shipped_node = defaults()
     for key, value in translated.settings.items():
-        if _at(node, key) in (None, _at(shipped_node, key)) or key == "search.name":
-            if key == "search.name" and _at(node, key) != "grid":
+        if value_at(node, key) in (None, value_at(shipped_node, key)) or key == "search.name":
+            if key == "search.name" and value_at(node, key) != "grid":
                 continue  # --search was given
             trees.put(node, key, value, add=True)
     space = dict(node.get("space") or {})
@@ -107,12 +107,6 @@ def _with_hydra(node: dict[str, Any], composed: Composed) -> dict[str, Any]:
     if translated.meaningless:
         listed = ", ".join(translated.meaningless)
         print(f"note: no meaning here, and left out: {listed}", file=sys.stderr)  # noqa: T201
-    return node
-
-
-def _at(node: Any, key: str) -> Any:
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, dict) else None
     return node
 
 

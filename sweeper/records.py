@@ -10,6 +10,7 @@ They are named tuples: as frozen as a frozen dataclass, and a tenth of its cost 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 QUEUED, RUNNING, COMPLETED = "QUEUED", "RUNNING", "COMPLETED"
@@ -165,6 +166,11 @@ class History(NamedTuple):
     def scored(self) -> list[Trial]:
         """The trials that ended with a loss."""
         return [trial for trial in self.ended if trial.loss is not None]
+
+
+def now() -> str:
+    """Return the time, in ISO 8601 with the zone."""
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")
 
 
 def derive_seed(*parts: object) -> int:

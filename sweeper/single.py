@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime
 from typing import Any
 
 from .callbacks import Callbacks
@@ -16,7 +15,7 @@ from .job import Result, call
 from .output import teed
 from .plan import Plan, directory_of
 from .provenance import git_head
-from .records import Job, Program
+from .records import Job, Program, now
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of
 from .track import SweepRecord, Trackers, open_trackers
 
@@ -38,7 +37,7 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     os.makedirs(job.records, exist_ok=True)
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,
-        started=datetime.now().astimezone().isoformat(timespec="milliseconds"),
+        started=now(),
         note=settings.note, folder=program.folder, git=git,
     )  # fmt: skip
     callbacks = Callbacks(settings.callbacks)

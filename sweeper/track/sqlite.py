@@ -14,11 +14,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from ..grammar import show
-from ..records import RUNNING, Job, Outcome
+from ..records import RUNNING, Job, Outcome, now
 from . import SweepRecord
 
 VERSION = 1
@@ -112,7 +111,7 @@ class Sqlite:
             "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.id, sweep_id, run.number, run.attempt, self.sweep.name, run.directory, RUNNING,
-                _now(), run.seed, "\n".join(run.overrides), *_git(run.git),
+                now(), run.seed, "\n".join(run.overrides), *_git(run.git),
             ),
         )  # fmt: skip
         self.db.executemany(
@@ -167,7 +166,7 @@ class Sqlite:
         if self.sweep.search:
             self._begin()
             self.db.execute(
-                "update sweeps set status = ?, ended = ? where id = ?", (status, _now(), self.sweep.id)
+                "update sweeps set status = ?, ended = ? where id = ?", (status, now(), self.sweep.id)
             )
         self.flush()
         self.db.close()
@@ -183,7 +182,3 @@ def plain(value: Any) -> Any:
 def _git(git: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
     git = git or {}
     return git.get("commit"), git.get("branch"), git.get("dirty")
-
-
-def _now() -> str:
-    return datetime.now().astimezone().isoformat(timespec="milliseconds")
