@@ -403,7 +403,8 @@ class SearchPath:
 
     def describe(self) -> str:
         """Return the sources as lines for an error."""
-        shown = (s for s in self.sources if s.provider not in ("hydra", "sweeper", "plugins"))
+        own = ("hydra", "sweeper", "plugins", *(() if self.schemas() else ("schema",)))
+        shown = (s for s in self.sources if s.provider not in own)
         return "\n".join(f"    {source!r}" for source in shown) or "    (nothing)"
 
     def missing(self, what: str, group: str | None, name: str, parent: str = "") -> MissingConfigError:

@@ -21,6 +21,7 @@ from typing import Any
 from .callbacks import Callbacks
 from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
+from .grammar import show
 from .job import bind, ended_badly, read_record, run_job, write_record
 from .journal import (
     Earlier,
@@ -627,9 +628,10 @@ def _grid_size(space: Space) -> int:
     """
     size = space.grid_size()
     if size is None:
-        endless = next(root for root in space.roots if root.domain.size is None)
+        endless: Any = next(root for root in space.roots if root.domain.size is None)
+        points = ",".join(show(end) for end in (endless.domain.low, endless.domain.high))
         raise SpaceError(
             f"A grid has no end over {endless.key}={endless.domain.describe()}",
-            hint=f"Give points, {endless.key}=0.1,0.2,0.3, or a search: --search tpe",
+            hint=f"Give points, such as {endless.key}={points}, or a search: --search tpe",
         )
     return size
