@@ -8,8 +8,8 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -93,7 +93,9 @@ class _Start:
             sys.exit(0)
         if not isinstance(came, jobs.Result):
             return came
-        if came.exception is not None:  # the function's own, whatever its kind
+        if came.exception is not None:
+            if isinstance(came.exception, SweeperError) and not _reached(self.function, came.exception):
+                _refuse(came.exception)
             raise came.exception.with_traceback(jobs.own_frames(came.exception.__traceback__))
         return came.value
 
@@ -125,9 +127,10 @@ class _Start:
         if not command.multirun:
             refuse_sweeps(overrides)
         plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
-        if command.multirun or "--dry-run" in command:
-            return self._sweep(plan, command)
-        return self._single(plan, command)
+        with _launchers_logging(plan):
+            if command.multirun or "--dry-run" in command:
+                return self._sweep(plan, command)
+            return self._single(plan, command)
 
     # ---- where the configs are
 
@@ -378,6 +381,32 @@ def _preview(plan: Plan) -> dict[str, Any]:
     sweeper = {"run": {"dir": "", "number": 0, "id": "", "seed": 0}, "sweep": {"dir": ""}}
     hydra = {"job": {"name": "", "num": 0, "id": ""}, "runtime": {"output_dir": "", "cwd": ""}}
     return {"sweeper": {**sweeper, "job": {"name": ""}}, "hydra": {**plan.base.hydra, **hydra}}
+
+
+@contextmanager
+def _launchers_logging(plan: Plan) -> Iterator[None]:
+    """Set the launching process's logging up, where the settings ask for it."""
+    if plan.settings.logging is None:
+        yield
+        return
+    from . import output, resolve
+
+    known = _preview(plan)
+    with resolve.facts(known):
+        whole = {**plan.base.tree, "hydra": known["hydra"]}
+        config = resolve.resolve(plan.settings.logging, whole, "the logging")
+    with output.logged(config):
+        yield
+
+
+def _reached(function: Callable[..., Any], error: BaseException) -> bool:
+    """Whether an exception came out of a function, and not from what is made ready for it."""
+    code, at = getattr(function, "__code__", None), error.__traceback__
+    while at is not None:
+        if code is None or at.tb_frame.f_code is code:
+            return True
+        at = at.tb_next
+    return False
 
 
 def _refuse(error: SweeperError) -> None:

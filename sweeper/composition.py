@@ -21,7 +21,7 @@ from .errors import ConfigError, KeyAbsentError, OverrideError, UsageError, near
 from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
 from .groups import Folder, SearchPath, Source, Table, content_at, source
 from .hydra import CONFIGS as HYDRA_CONFIGS
-from .hydra import Plugins
+from .hydra import Plugins, is_plugins
 from .store import ConfigStore, Stored
 
 SPACE = "_space_"
@@ -64,17 +64,19 @@ def compose_tree(
     """
     search = _with_searchpath(search, primary, overrides)
     listed = expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
+    if not _has_hydra(listed):  # nor does it get Hydra's own
+        shipped = (e for e in listed.entries if not (e.config.shipped and e.path.startswith("hydra/")))
+        listed = listed._replace(entries=list(shipped))
     own = [root.partition("/")[0] for root in roots]
     for override in listed.overrides:
         _refuse_meaningless(override)
     spaces: dict[str, Any] = {}
     if schema is not None or typed.needs_types(listed.entries, search):
         return _compose_typed(listed, search, own, schema, spaces)
-    asked = any(o.key.startswith("hydra.") or o.key == "hydra" for o in overrides)
     try:
-        tree = _merge(listed, with_hydra=asked)
+        tree = _merge(listed)
         for override in listed.overrides:
-            _apply(tree, override)
+            _apply(tree, override, loose=is_plugins(override.key, listed.choices))
     except trees.Unresolved:
         merged = typed.merge(listed.entries, listed.overrides, search, own=())
         tree = typed.plain(merged.config)
@@ -83,6 +85,22 @@ def compose_tree(
     settings = tree.pop("sweeper", None) or {} if "sweeper" in own else {}
     hydra = tree.pop("hydra", None) or {}
     return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces)
+
+
+def _has_hydra(listed: DefaultsList) -> bool:
+    """Whether a file, a choice or an override says anything of the node `hydra`."""
+    if any(override.key.partition(".")[0] == "hydra" for override in listed.overrides):
+        return True
+    for key, choice in listed.choices.items():
+        if key.startswith("hydra/") and choice not in (None, "default", "basic"):
+            return True
+    for entry in listed.entries:
+        content = entry.config.content
+        if not entry.config.shipped and (
+            entry.package.partition(".")[0] == "hydra" or (not entry.package and "hydra" in content)
+        ):
+            return True
+    return False
 
 
 def _has_spaces(listed: DefaultsList) -> bool:
@@ -112,7 +130,7 @@ def _compose_typed(
     merged = typed.merge(entries, typed_overrides, search, schema=schema, own=own)
     for override in typed_overrides:
         if override.key.split(".")[0] in own:
-            _apply(merged.own, override)
+            _apply(merged.own, override, loose=is_plugins(override.key, listed.choices))
     settings, hydra = (merged.own.get(name) or {} for name in ("sweeper", "hydra"))
     tree = typed.plain(merged.config)
     return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces, merged.config)
@@ -148,12 +166,10 @@ def _with_searchpath(search: SearchPath, primary: str | None, overrides: Sequenc
     return search.extended(found, provider)
 
 
-def _merge(listed: DefaultsList, *, with_hydra: bool) -> dict[Any, Any]:
+def _merge(listed: DefaultsList) -> dict[Any, Any]:
     tree: dict[Any, Any] = {}
     for entry in listed.entries:
         config = entry.config
-        if config.shipped and entry.path.startswith("hydra/") and not with_hydra:
-            continue  # nobody asks for these; they are looked up where a program needs them
         _check_searchpath(entry)
         content = trees.nest(entry.package, config.content)
         if not isinstance(content, dict):
@@ -177,7 +193,7 @@ def _check_searchpath(entry: Entry) -> None:
         )
 
 
-def _apply(tree: dict[Any, Any], override: Override) -> None:
+def _apply(tree: dict[Any, Any], override: Override, *, loose: bool = False) -> None:
     key, value = override.key, override.value
     try:
         if isinstance(value, Extend):
@@ -192,7 +208,7 @@ def _apply(tree: dict[Any, Any], override: Override) -> None:
                 )
             trees.put(tree, key, value, add=True)
         else:
-            trees.put(tree, key, value, add=override.sign == "++")
+            trees.put(tree, key, value, add=loose or override.sign == "++")
     except trees.Absent as error:
         raise _absent(override, error) from None
     except trees.Mismatch as error:

@@ -55,6 +55,7 @@ class Source(Protocol):
     """Where configs come from."""
 
     provider: str
+    shown: str  # scheme://path
 
     def read(self, path: str) -> Config | None:
         """Return the config at `group/option`, or None if this source has none."""
@@ -278,7 +279,7 @@ class Table:
     """Configs that stand in the program: a mapping from `group/option` to plain data."""
 
     def __init__(self, configs: Mapping[str, Any], provider: str) -> None:
-        self.provider = provider
+        self.provider, self.shown = provider, f"pkg://sweeper.{provider}"
         self.configs = {
             path: config_of(content, f"{provider}:{path}", shipped=True) for path, content in configs.items()
         }
@@ -406,6 +407,15 @@ class SearchPath:
         own = ("hydra", "sweeper", "plugins", *(() if self.schemas() else ("schema",)))
         shown = (s for s in self.sources if s.provider not in own)
         return "\n".join(f"    {source!r}" for source in shown) or "    (nothing)"
+
+    def table(self) -> list[dict[str, str]]:
+        """Return provider, schema and path of each source, as Hydra lists them."""
+        found = []
+        for source in self.sources:
+            scheme, _, path = source.shown.partition("://")
+            if source.provider not in ("sweeper", "plugins"):
+                found.append({"path": path, "schema": scheme, "provider": source.provider})
+        return found
 
     def missing(self, what: str, group: str | None, name: str, parent: str = "") -> MissingConfigError:
         """Return the error for a config that no source has."""

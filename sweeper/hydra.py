@@ -10,26 +10,96 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from . import trees
 from .groups import SELF, Config, Default
 
-_LOGGING: dict[str, Any] = {
+_LINE = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+_LOG = "${hydra.runtime.output_dir}/${hydra.job.name}.log"
+
+
+def _logging(line: str, *, file: bool, coloured: str = "", **more: Any) -> dict[str, Any]:
+    """Return a `dictConfig` that logs to the terminal, and to the run's log."""
+    formatters: dict[str, Any] = {"simple": {"format": line}}
+    if coloured:
+        colours = {"DEBUG": "purple", "INFO": "green", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "red"}
+        formatters["colorlog"] = {
+            "()": "colorlog.ColoredFormatter",
+            "format": coloured,
+            "log_colors": colours,
+        }
+    console = {"class": "logging.StreamHandler", "formatter": list(formatters)[-1]}
+    handlers: dict[str, Any] = {"console": {**console, "stream": "ext://sys.stdout"}}
+    if file:
+        handlers["file"] = {"class": "logging.FileHandler", "formatter": "simple", "filename": _LOG}
+    return {
+        "version": 1,
+        "formatters": formatters,
+        "handlers": handlers,
+        "root": {"level": "INFO", "handlers": list(handlers)},
+        **more,
+        "disable_existing_loggers": False,
+    }
+
+
+_JOB_LOGGING = _logging(_LINE, file=True)
+_LAUNCHER_LOGGING = _logging(
+    "[%(asctime)s][HYDRA] %(message)s", file=False, loggers={"logging_example": {"level": "DEBUG"}}
+)
+_DEBUG: dict[str, Any] = {
     "version": 1,
-    "formatters": {"simple": {"format": "[%(asctime)s][%(levelname)s] - %(message)s"}},
+    "formatters": {"simple": {"format": _LINE}},
     "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
+        "file": {
+            "class": "logging.FileHandler",
+            "mode": "w",
             "formatter": "simple",
-            "stream": "ext://sys.stdout",
+            "filename": "hydra-${hydra.job.name}.log",
+            "delay": True,
         }
     },
-    "root": {"level": "INFO", "handlers": ["console"]},
+    "root": {"level": "ERROR", "handlers": ["file"]},
+    "loggers": {"hydra": {"level": "DEBUG"}},
     "disable_existing_loggers": False,
 }
-_DISABLED: dict[str, Any] = {"version": 1, "root": None, "disable_existing_loggers": False}
+_NO_LOGGING: dict[str, Any] = {"version": 1, "root": None, "disable_existing_loggers": False}
+_DISABLED: dict[str, Any] = {"version": 1, "root": {"level": "ERROR"}, "disable_existing_loggers": True}
+_COLOURED_LINE = (
+    "[%(cyan)s%(asctime)s%(reset)s][%(blue)s%(name)s%(reset)s]"
+    "[%(log_color)s%(levelname)s%(reset)s] - %(message)s"
+)
+_HELP = """\
+${hydra.help.header}
+== Configuration groups ==
+Compose your configuration from those groups (group=option)
+
+$APP_CONFIG_GROUPS
+
+== Config ==
+Override anything in the config (foo.bar=value)
+
+$CONFIG
+
+== Flags ==
+$FLAGS_HELP
+
+${hydra.help.footer}
+"""
+_HYDRA_HELP = """\
+== Flags ==
+$FLAGS_HELP
+
+== Configuration groups of the program itself ==
+Choose with group=option
+
+$HYDRA_CONFIG_GROUPS
+
+Use --cfg sweeper to see its settings.
+"""
 
 CONFIGS: dict[str, Any] = {
     "hydra/config": {
         "defaults": [
+            "_self_",
             {"output": "default"},
             {"launcher": "basic"},
             {"sweeper": "basic"},
@@ -51,7 +121,7 @@ CONFIGS: dict[str, Any] = {
         "callbacks": {},
         "help": {"app_name": "???", "header": "???", "footer": "???", "template": "???"},
         "hydra_help": {"hydra_help": "???", "template": "???"},
-        "output_subdir": ".hydra",
+        "output_subdir": ".sweeper",  # where the records of a run lie
         "overrides": {"hydra": [], "task": []},
         "job": {
             "name": "???",
@@ -81,16 +151,27 @@ CONFIGS: dict[str, Any] = {
         "max_batch_size": None,
         "params": None,
     },
-    "hydra/help/default": {"app_name": "???", "header": "", "footer": "", "template": ""},
-    "hydra/hydra_help/default": {"hydra_help": "???", "template": ""},
-    "hydra/hydra_logging/default": _LOGGING,
-    "hydra/hydra_logging/none": _DISABLED,
+    "hydra/help/default": {
+        "app_name": "${hydra.job.name}",
+        "header": "${hydra.help.app_name} is made with sweeper.",
+        "footer": "",
+        "template": _HELP,
+    },
+    "hydra/hydra_help/default": {"hydra_help": "???", "template": _HYDRA_HELP},
+    "hydra/hydra_logging/default": _LAUNCHER_LOGGING,
+    "hydra/hydra_logging/none": _NO_LOGGING,
     "hydra/hydra_logging/disabled": _DISABLED,
-    "hydra/hydra_logging/hydra_debug": _LOGGING,
-    "hydra/job_logging/default": _LOGGING,
-    "hydra/job_logging/stdout": _LOGGING,
-    "hydra/job_logging/none": _DISABLED,
+    "hydra/hydra_logging/hydra_debug": _DEBUG,
+    "hydra/hydra_logging/colorlog": _logging(
+        "[%(asctime)s][HYDRA] %(message)s",
+        file=False,
+        coloured="[%(cyan)s%(asctime)s%(reset)s][%(purple)sHYDRA%(reset)s] %(message)s",
+    ),
+    "hydra/job_logging/default": _JOB_LOGGING,
+    "hydra/job_logging/stdout": _logging("%(message)s", file=False),
+    "hydra/job_logging/none": _NO_LOGGING,
     "hydra/job_logging/disabled": _DISABLED,
+    "hydra/job_logging/colorlog": _logging(_LINE, file=True, coloured=_COLOURED_LINE),
     "hydra/env/default": {},
 }
 
@@ -98,9 +179,8 @@ CONFIGS: dict[str, Any] = {
 class Plugins:
     """The last source: options of Hydra's plugin groups that nobody has are read as empty."""
 
-    provider = "plugins"
+    provider, shown = "plugins", "plugins://"
     groups = ("hydra/launcher", "hydra/sweeper", "hydra/sweeper/sampler")
-    others = ("hydra/job_logging/colorlog", "hydra/hydra_logging/colorlog")
 
     def __repr__(self) -> str:
         return "plugins: (options of Hydra's plugins)"
@@ -114,7 +194,7 @@ class Plugins:
         if path == "hydra/sweeper/optuna":
             defaults = (Default(group="sampler", value="tpe"), SELF)
             return Config(f"plugins:{path}", {}, defaults=defaults, shipped=True)
-        if path.rpartition("/")[0] in self.groups or path in self.others:
+        if path.rpartition("/")[0] in self.groups:
             return Config(f"plugins:{path}", {}, shipped=True)
         return None
 
@@ -140,18 +220,29 @@ _SAME = {
     "sweeper.sampler.n_startup_trials": "search.startup",
     "sweeper.n_jobs": "launcher.jobs",
     "launcher.n_jobs": "launcher.jobs",
+    "launcher.array_parallelism": "launcher.jobs",
+    "launcher.cpus_per_task": "launcher.threads",
 }
 _SEARCHES = {"tpe": "tpe", "random": "random", "grid": "grid", "qmc": "random"}
 _SAMPLERS = {"TPESampler": "tpe", "RandomSampler": "random", "GridSampler": "grid"}
-# Known to have no meaning here, and not worth a word.
-_SILENT = (
-    "defaults", "help", "hydra_help", "hydra_logging", "job_logging", "mode", "output_subdir", "overrides",
-    "runtime", "searchpath", "verbose", "env", "output",
+# What has a meaning, or is not worth a word.
+_KNOWN = (
+    "run", "sweep", "job", "launcher", "sweeper", "callbacks", "hydra_logging", "job_logging", "verbose",
+    "defaults", "help", "hydra_help", "mode", "output_subdir", "overrides", "runtime", "searchpath", "env",
+    "output",
 )  # fmt: skip
-_PLUGIN_KEYS = (
+_SWEEPER_KEYS = (
     "_target_", "direction", "max_batch_size", "n_jobs", "n_trials", "params", "sampler", "storage",
     "study_name", "search_space", "max_failure_rate",
 )  # fmt: skip
+_LAUNCHER_KEYS = {
+    "joblib": (
+        "_target_", "n_jobs", "backend", "prefer", "require", "verbose", "timeout", "pre_dispatch",
+        "batch_size", "temp_folder", "max_nbytes", "mmap_mode",
+    ),
+    "submitit_local": ("_target_", "timeout_min", "array_parallelism", "cpus_per_task"),
+    "submitit_slurm": ("_target_", "timeout_min", "array_parallelism", "cpus_per_task"),
+}  # fmt: skip
 
 
 class Translated(NamedTuple):
@@ -175,8 +266,19 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
     env.update(value_at(node, "job.env_set") or {})
     if env:
         settings["job.env"] = env
-    if node.get("callbacks"):
-        settings["callbacks"] = node["callbacks"]
+    for theirs, ours, usual in (
+        ("callbacks", "callbacks", {}),
+        ("job_logging", "job.logging", _JOB_LOGGING),
+        ("hydra_logging", "logging", _LAUNCHER_LOGGING),
+        ("verbose", "job.verbose", False),
+    ):
+        value = node.get(theirs)
+        if value not in (None, "???", usual):
+            settings[ours] = value
+    if str(choices.get("hydra/launcher")).startswith("submitit"):
+        minutes = value_at(node, "launcher.timeout_min")
+        if isinstance(minutes, (int, float)):
+            settings["launcher.run_timeout"] = 60 * minutes
     search = _search(node, choices)
     if search is not None:
         settings["search.name"] = search
@@ -208,17 +310,38 @@ def _search(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> str |
 def _meaningless(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Iterator[str]:
     for group, known in (
         ("hydra/sweeper", ("basic", "optuna")),
-        ("hydra/launcher", ("basic", "joblib")),
+        ("hydra/launcher", ("basic", "joblib", "submitit_local")),
         ("hydra/sweeper/sampler", tuple(_SEARCHES)),
     ):
         choice = choices.get(group)
         if choice is not None and choice not in known:
             yield f"{group}={choice}"
+    launcher = node.get("launcher")
+    launchers = _LAUNCHER_KEYS.get(str(choices.get("hydra/launcher")))
+    if launchers and isinstance(launcher, Mapping):
+        yield from (f"hydra.launcher.{name}" for name in launcher if name not in launchers)
+    sweeper = node.get("sweeper")
+    if choices.get("hydra/sweeper") in ("basic", "optuna") and isinstance(sweeper, Mapping):
+        yield from (f"hydra.sweeper.{name}" for name in sweeper if name not in _SWEEPER_KEYS)
     for key, value in node.items():
-        if key in _SILENT or value in (None, {}, [], "???"):
-            continue
-        if key == "sweeper" and isinstance(value, Mapping):
-            if choices.get("hydra/sweeper") in ("basic", "optuna"):
-                yield from (f"hydra.sweeper.{name}" for name in value if name not in _PLUGIN_KEYS)
-        elif key not in ("run", "sweep", "job", "launcher", "sweeper", "callbacks"):
+        if key not in _KNOWN and value not in (None, {}, [], "???"):
             yield f"hydra.{key}"
+
+
+def is_plugins(key: str, choices: Mapping[str, str | None]) -> bool:
+    """Whether a key belongs to a launcher or a sweeper that is not known here, so that it may be new."""
+    parts = key.split(".")
+    group = f"hydra/{parts[1]}" if len(parts) > 2 else ""
+    return parts[0] == "hydra" and choices.get(group) not in (None, "basic")
+
+
+def whole_node(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run's `hydra` node with all that Hydra itself would have put into it."""
+    if "hydra_help" in node:
+        return dict(node)
+    found: dict[str, Any] = trees.copy(CONFIGS["hydra/config"])
+    for group, option in (pair for default in found.pop("defaults")[1:] for pair in default.items()):
+        if option is not None:
+            trees.merge(found, {group: CONFIGS[f"hydra/{group}/{option}"]})
+    trees.merge(found, dict(node))
+    return found

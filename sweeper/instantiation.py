@@ -54,6 +54,26 @@ def _refuse(name: str, key: str) -> None:
             )
 
 
+def refuse_targets(config: Any, key: str = "") -> None:
+    """Refuse a config of logging that names, anywhere, what a config may not call.
+
+    Raises:
+        InstantiationError: naming the target and its key.
+    """
+    if isinstance(config, Mapping):
+        for name, value in config.items():
+            inside = f"{key}.{name}" if key else str(name)
+            if name in ("()", "class") and isinstance(value, str):
+                _refuse(value, inside)
+                _refuse(_identity(locate(value)), inside)
+            elif isinstance(value, str) and value.startswith("ext://"):
+                _refuse(value[6:], inside)
+            refuse_targets(value, inside)
+    elif isinstance(config, (list, tuple)):
+        for index, value in enumerate(config):
+            refuse_targets(value, f"{key}[{index}]")
+
+
 def _identity(found: Any) -> str:
     """Return where an object was defined, whatever it is called in the config."""
     found = getattr(found, "__func__", found)

@@ -298,7 +298,9 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
 
 
 def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
-    with surroundings(job), resolve.facts(facts_of(job)), logged():
+    known = facts_of(job)
+    logging = resolve.resolve(job.logging, {**job.config, "hydra": known["hydra"]}, "the logging")
+    with surroundings(job), resolve.facts(known), logged(logging, job.verbose, job.log):
         found = function()
         if job.seed is not None:
             seed_everything(job.seed)
@@ -384,7 +386,7 @@ def read_job(directory: str) -> Job:
     found["function"] = FunctionRef(**found["function"])
     goal = found["objective"]
     found["objective"] = Objective(tuple(goal["metrics"]), tuple(goal["directions"]))
-    for name in ("overrides", "argv", "path"):
+    for name in ("overrides", "argv", "path", "verbose"):
         found[name] = tuple(found[name])
     job = Job(**found, config=yamls.read(f"{directory}/.sweeper/config.yaml") or {})
     if not os.path.exists(f"{job.records}/config.pickle"):

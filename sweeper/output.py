@@ -6,9 +6,11 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+from .errors import ConfigError
 
 
 @contextmanager
@@ -46,22 +48,22 @@ class _Tee:
     """A terminal's stream that also writes to a file; all else is the terminal's."""
 
     def __init__(self, terminal: Any, file: Any) -> None:
-        self._terminal, self._file = terminal, file
+        self.terminal, self._file = terminal, file
 
     def write(self, text: str) -> int:
         if not self._file.closed:  # whoever kept the stream writes on after the run
             self._file.write(text)
-        return self._terminal.write(text)  # type: ignore[no-any-return]
+        return self.terminal.write(text)  # type: ignore[no-any-return]
 
     def writelines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        self._terminal.flush()
+        self.terminal.flush()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._terminal, name)
+        return getattr(self.terminal, name)
 
 
 @contextmanager
@@ -85,21 +87,87 @@ class _Output(logging.StreamHandler):  # type: ignore[type-arg]  # no type takes
 
 
 @contextmanager
-def logged() -> Iterator[None]:
-    """Send log records of level INFO and above to the output, unless the program sees to logging."""
+def logged(
+    config: Mapping[str, Any] | None = None, verbose: Sequence[str] = (), log: str = ""
+) -> Iterator[None]:
+    """Set logging up for a run, and put it back.
+
+    Args:
+        config: as `logging.config.dictConfig` has it; where its `root` is null logging is left alone,
+            and without one records of level INFO and above go to the output, unless the program sees
+            to logging itself.
+        verbose: names of loggers that get the level DEBUG; an empty one is the root's.
+        log: the run's log, which its output goes to anyway.
+    """
     root = logging.getLogger()
-    if root.handlers:
+    if config is None and root.handlers and not verbose:
         yield
         return
-    handler, level = _Output(sys.stdout), root.level
-    handler.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    handlers, level = list(root.handlers), root.level
+    if config is None:
+        if not handlers:
+            ours = _Output(sys.stdout)
+            ours.setFormatter(logging.Formatter("[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"))
+            root.addHandler(ours)
+            root.setLevel(logging.INFO)
+    elif config.get("root") is not None:
+        _configure(config, log)
+    for name in verbose:
+        logging.getLogger(name).setLevel(logging.DEBUG)
     try:
         yield
     finally:
-        root.removeHandler(handler)
+        for handler in [h for h in root.handlers if h not in handlers]:
+            root.removeHandler(handler)
+            handler.close()
+        for handler in handlers:
+            root.addHandler(handler)
         root.setLevel(level)
+
+
+def _configure(config: Mapping[str, Any], log: str) -> None:
+    """Configure logging, so that no record comes into the run's log by two ways.
+
+    Raises:
+        ConfigError: if the config has no meaning.
+    """
+    import logging.config
+
+    from .instantiation import refuse_targets
+
+    config = _without_colours(config)
+    refuse_targets(config)
+    try:
+        logging.config.dictConfig(config)
+    except (ValueError, TypeError, AttributeError, ImportError, KeyError) as error:
+        cause = f": {error.__cause__}" if error.__cause__ else ""
+        raise ConfigError(f"Cannot configure logging: {error}{cause}") from None
+    loggers = [logging.getLogger(), *map(logging.getLogger, config.get("loggers") or ())]
+    for logger in loggers:
+        files = [h.baseFilename for h in logger.handlers if isinstance(h, logging.FileHandler)]
+        if log and os.path.abspath(log) in files:
+            for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
+                _pass_by(logger, handler)
+
+
+def _pass_by(logger: logging.Logger, handler: Any) -> None:
+    """Let a handler of the output reach the terminal without the log, or else no more at all."""
+    if isinstance(handler.stream, _Tee):
+        handler.setStream(handler.stream.terminal)
+    elif handler.stream in (sys.stdout, sys.stderr):
+        logger.removeHandler(handler)
+
+
+def _without_colours(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config that does without colorlog where it is not installed."""
+    from importlib.util import find_spec
+
+    formatters = config.get("formatters") or {}
+    coloured = [n for n, f in formatters.items() if str(f.get("()", "")).startswith("colorlog.")]
+    if not coloured or find_spec("colorlog"):
+        return dict(config)
+    plain = {"format": "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"}
+    return {**config, "formatters": {**formatters, **dict.fromkeys(coloured, plain)}}
 
 
 def leave(code: int) -> None:

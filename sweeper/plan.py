@@ -20,7 +20,7 @@ from .settings import Settings, configs, defaults, settings_from
 
 ROOTS = ("hydra/config", "sweeper/config")
 OWN = ("sweeper.", "sweeper/", "hydra.", "hydra/")  # how the keys of settings begin
-_LATE = ("run", "sweep")  # settings that each run resolves for itself
+_LATE = ("run", "sweep", "logging")  # settings that each run resolves for itself
 
 
 def shipped() -> Table:
@@ -84,12 +84,17 @@ def read_settings(composed: Composed) -> Settings:
     if composed.hydra or composed.choices.get("hydra/sweeper") == "optuna":
         node = _with_hydra(node, composed)
     late = {key: node.pop(key) for key in _LATE if key in node}
+    job = dict(node.get("job") or {})
+    late_logging = job.pop("logging", None)
+    node["job"] = job
     if resolve.has_interpolation(node):
         whole = {**composed.tree, "sweeper": composed.settings, "hydra": composed.hydra}
         space = node.pop("space", None)
         node = resolve.resolve(node, whole, "the node 'sweeper'")
         if space is not None:
             node["space"] = space
+    if late_logging is not None:
+        node["job"] = {**node["job"], "logging": late_logging}
     return settings_from({**node, **late})
 
 

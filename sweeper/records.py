@@ -108,6 +108,8 @@ class Job(NamedTuple):
     typed: Any = None  # the config as a DictConfig, where a schema gives it types
     callbacks: Mapping[str, Any] = {}  # the nodes of objects that are told of the run
     hydra: Mapping[str, Any] = {}  # what ${hydra:…} resolves from
+    logging: Mapping[str, Any] | None = None  # as dictConfig has it, unresolved
+    verbose: tuple[str, ...] = ()  # the loggers of level DEBUG; an empty name is the root's
 
     @property
     def id(self) -> str:

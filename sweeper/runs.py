@@ -111,6 +111,8 @@ class JobMaker(NamedTuple):
             callbacks=settings.callbacks,
             output_subdir=composed.hydra.get("output_subdir"),
             hydra=hydra,
+            logging=settings.job.logging,
+            verbose=settings.job.loggers(),
         )
 
     def hydra_facts(self, composed: Composed, texts: Sequence[str]) -> dict[str, Any]:
@@ -124,10 +126,13 @@ class JobMaker(NamedTuple):
             },
             "runtime": {
                 "choices": dict(composed.choices),
+                "config_sources": self.plan.search.table(),
                 "cwd": self.program.folder,
                 "version": "1.3.8",
+                "version_base": "1.1" if self.plan.search.legacy else "1.3",
             },
-            "overrides": {"task": list(texts), "hydra": []},
+            "overrides": {"task": list(texts), "hydra": _hydras(self.plan.overrides)},
+            "mode": "MULTIRUN" if self.sweep_directory else "RUN",
         }
         trees.merge(node, known)
         return node
@@ -156,6 +161,10 @@ def _dirname(hydra: Mapping[str, Any], texts: Sequence[str]) -> str:
     rules.update(found or {})
     kept = (text for text in texts if text.partition("=")[0].lstrip("+~") not in rules["exclude_keys"])
     return str(rules["item_sep"]).join(sorted(kept)).replace("=", str(rules["kv_sep"]))
+
+
+def _hydras(overrides: Sequence[Override]) -> list[str]:
+    return [o.text for o in overrides if o.name.startswith(("hydra.", "hydra/"))]
 
 
 def is_setting(override: Override) -> bool:

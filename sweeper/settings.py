@@ -67,6 +67,14 @@ class JobSettings(NamedTuple):
     name: str | None = None
     chdir: bool | None = None
     env: Mapping[str, Any] = {}
+    logging: Mapping[str, Any] | None = None
+    verbose: bool | str | list[Any] = False
+
+    def loggers(self) -> tuple[str, ...]:
+        """Return the names of the loggers of level DEBUG; an empty one is the root's."""
+        if isinstance(self.verbose, bool):
+            return ("",) if self.verbose else ()
+        return (self.verbose,) if isinstance(self.verbose, str) else tuple(map(str, self.verbose))
 
 
 class Settings(NamedTuple):
@@ -82,6 +90,7 @@ class Settings(NamedTuple):
     objective: ObjectiveSettings = ObjectiveSettings()
     space: Mapping[str, Any] = {}
     job: JobSettings = JobSettings()
+    logging: Mapping[str, Any] | None = None
     callbacks: Mapping[str, Any] = {}
 
     def goal(self) -> Objective:
@@ -129,6 +138,9 @@ HELP = {
     "job.name": "name of the log file; the script's without it",
     "job.chdir": "whether a run works inside of its directory; if null, as Hydra would",
     "job.env": "environment variables of a run",
+    "job.logging": "logging of a run, as logging.config.dictConfig has it; INFO to the output if null",
+    "job.verbose": "loggers of level DEBUG: true (all), a name, or a list of names",
+    "logging": "logging of the launching process, as logging.config.dictConfig has it",
     "callbacks": "objects that are told of runs",
 }
 

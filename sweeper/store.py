@@ -85,7 +85,7 @@ def _copy(node: Any) -> Any:
 class Stored:
     """The store as a source of configs."""
 
-    provider = "schema"
+    provider, shown = "schema", "structured://"
 
     def __init__(self, store: ConfigStore) -> None:
         self.store = store
@@ -96,7 +96,7 @@ class Stored:
         return {path: found.node for path, found in self.store.repo.items()}
 
     def __repr__(self) -> str:
-        return f"{self.provider}: structured://"
+        return f"{self.provider}: {self.shown}"
 
     def available(self) -> bool:
         """Whether the source exists at all."""

@@ -25,7 +25,7 @@ FLOORS = [
     ["view", "results", "journal", "single", "loop"],
     ["cli", "show"],
     ["app"],
-    ["core", "types", "utils", "__init__"],
+    ["types", "core", "utils", "__init__"],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
 

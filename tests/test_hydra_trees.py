@@ -1,5 +1,7 @@
 """An existing Hydra tree works as it stands: its `hydra` node is read as ours."""
 
+import re
+
 import pytest
 
 PRINTS = """
@@ -126,3 +128,123 @@ def test_without_a_version_a_tree_with_a_hydra_node_changes_into_the_runs_direct
     ended = project.run()
     assert ended.out.splitlines()[0] == str(ended.run)
     assert (ended.run / ".hydra/config.yaml").read_text() == "x: 1\n"
+
+
+LOGS = """
+    import logging
+    import sweeper as hydra
+
+    log = logging.getLogger("mine")
+
+    @hydra.main(config_path="conf", config_name="config", version_base="1.3")
+    def train(cfg):
+        log.debug("a detail")
+        log.info("a step")
+        log.error("a fault")
+        return 1.0
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+def lines(text: str) -> list[str]:
+    text = re.sub(r"\x1b\[\d*m", "", text)  # colours
+    return [line.rpartition(" - ")[2] for line in text.splitlines() if " a " in f" {line}"]
+
+
+@pytest.mark.parametrize(
+    ("override", "terminal", "log"),
+    [
+        (None, ["a step", "a fault"], ["a step", "a fault"]),
+        ("hydra/job_logging=none", ["a fault"], ["a fault"]),  # Python's own last resort
+        ("hydra/job_logging=disabled", [], []),
+        ("hydra/job_logging=stdout", ["a step", "a fault"], ["a step", "a fault"]),
+        ("hydra/job_logging=colorlog", ["a step", "a fault"], ["a step", "a fault"]),
+        ("hydra.job_logging.root.level=DEBUG", *[["a detail", "a step", "a fault"]] * 2),
+        ("hydra.job_logging.root.handlers=[console]", *[["a step", "a fault"]] * 2),
+        ("hydra.job_logging.root.handlers=[file]", [], ["a step", "a fault"]),
+        ("hydra.verbose=true", *[["a detail", "a step", "a fault"]] * 2),
+        ("hydra.verbose=[mine,other]", *[["a detail", "a step", "a fault"]] * 2),
+        ("hydra.verbose=other", *[["a step", "a fault"]] * 2),
+    ],
+)
+def test_logging_is_as_it_says_and_each_record_is_in_the_log_once(project, override, terminal, log):
+    project.write(config="x: 1\n", train_py=LOGS)
+    overrides = [override] if override else []
+    ended = project.run(*overrides)
+    assert lines(ended.out + ended.err) == terminal
+    assert lines((ended.run / "train.log").read_text()) == log
+    ended = project.run("-m", "x=1", *overrides)
+    assert lines((ended.sweep / "0/train.log").read_text()) == log
+
+
+def test_its_logging_may_name_files_of_the_run(project):
+    project.write(
+        config="x: 1\n",
+        hydra__job_logging__mine="""
+            version: 1
+            formatters: {short: {format: '%(name)s says %(message)s'}}
+            handlers:
+              file: {class: logging.FileHandler, formatter: short, filename: '${hydra.runtime.output_dir}/${hydra.job.name}-${hydra.job.num}.txt'}
+            root: {level: INFO, handlers: [file]}
+            disable_existing_loggers: false
+        """,
+        train_py=LOGS,
+    )
+    ended = project.run("-m", "x=1,2", "hydra/job_logging=mine")
+    assert (ended.sweep / "1/train-1.txt").read_text() == "mine says a step\nmine says a fault\n"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("hydra.job_logging.handlers.console.class=logging.Nothing", "Cannot find 'logging.Nothing'"),
+        ("hydra.job_logging.root.level=LOUD", "Cannot configure logging"),
+        ("hydra.job_logging.handlers.file.class=os.system", "'os.system' is refused"),
+        ("hydra.job_logging.handlers.file.filename=${nothing}", "Cannot resolve the logging"),
+    ],
+)
+def test_logging_that_cannot_be_is_a_mistake(project, override, said):
+    ended = project.write(config="x: 1\n", train_py=LOGS).run(override, code=2)
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_unknown_plugin_is_no_reason_not_to_compose(project):
+    project.write(config="x: 1\n", train_py=PRINTS)
+    ended = project.run("-m", "x=1", "hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu")
+    assert "left out: hydra.launcher.partition, hydra/launcher=submitit_slurm" in ended.err
+
+
+def test_a_time_limit_of_submitit_is_one_of_the_run(project):
+    plan = project.write(config="x: 1\n").plan(
+        "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"
+    )
+    assert plan.settings.launcher.run_timeout == 300
+
+
+def test_hydra_config_has_all_that_hydras_has(project):
+    project.write(
+        config="x: 1\n",
+        train_py="""
+            import sweeper as hydra
+            from sweeper.core.hydra_config import HydraConfig
+
+            @hydra.main(config_path="conf", config_name="config", version_base="1.3")
+            def train(cfg):
+                node = HydraConfig.get()
+                print(node.job.name, node.job.config_name, node.overrides.task, node.mode.name)
+                print(node.runtime.choices, node.runtime.version_base, node.job_logging.root.level)
+                print([source.provider for source in node.runtime.config_sources])
+                print((__import__("pathlib").Path(node.runtime.output_dir) / node.output_subdir).is_dir())
+                return 0.0
+
+            train()
+        """,
+        db__pg="port: 1\n",
+    )
+    out = project.run("+db=pg", "x=2").out.splitlines()
+    assert out[0] == "train config ['+db=pg', 'x=2'] RUN"
+    assert "'db': 'pg'" in out[1] and out[1].endswith("1.3 INFO")
+    assert out[2:] == ["['hydra', 'main', 'schema']", "True"]

@@ -119,3 +119,25 @@ def test_the_config_store_holds_schemas_options_and_defaults(project):
     assert project.run("db=plain").out.startswith("{'db': {'host': 'x'}, 'port': 7}")
     assert "could not be converted to Integer" in project.run("db.port=x", code=2).err
     assert "db: mysql, plain" in project.run("--help").out
+
+
+def test_a_schema_makes_no_hydra_tree_of_a_program(project):
+    project.write(
+        config="x: 1\n",
+        train_py="""
+            import os
+            from dataclasses import dataclass
+            import sweeper
+
+            @dataclass
+            class Config:
+                x: int = 0
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg: Config):
+                print(os.getcwd())
+
+            train()
+        """,
+    )
+    assert project.run().out.strip() == str(project.folder)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from omegaconf import DictConfig, OmegaConf
 
 from ..errors import UsageError
+from ..hydra import whole_node
 from ..nodes import build
 from ..resolve import fact
+from ..types import RunMode
 
 
 class HydraConfig:
@@ -22,7 +24,8 @@ class HydraConfig:
         node = fact("hydra")
         if node is None:
             raise UsageError("HydraConfig.get() is only known inside of a run")
-        config = build(dict(node))
+        whole = whole_node(node)
+        config = build({**whole, "mode": RunMode[whole["mode"]]})
         OmegaConf.set_readonly(config, value=True)
         return config
 
