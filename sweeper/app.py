@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from . import entry, nodes, trees
 from . import job as jobs
-from .cli import Command, flags_help, parse_command
+from .cli import Command, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
 from .errors import RecordError, SweeperError, UsageError
 from .grammar import Choice, Override
 from .groups import SearchPath, Source, Table, content_at, source
-from .plan import OWN, Plan, make_plan, shipped
+from .plan import OWN, Plan, directory_of, make_plan, shipped
 from .records import FunctionRef, Program
 
 UNSET = ""  # of version_base: none was given
@@ -105,9 +106,6 @@ class _Start:
 
             print(f"sweeper {__version__}")  # noqa: T201
             return None
-        if "--hydra-help" in command:
-            print(f"Flags\n{flags_help()}")  # noqa: T201
-            return None
         search, name = self.search_path(command), self.primary(command)
         if "--resume" in command:
             for flag in ("--help", "--cfg", "--info", "--explain", "--dry-run"):
@@ -117,20 +115,24 @@ class _Start:
         overrides = parse_all(command.overrides)
         if _asks_for_sweep(search, name, overrides) and "--run" not in command:
             command.multirun = True
-        shows = command.values.keys() & {"--cfg", "--help", "--info", "--explain"}
-        if shows:
-            from .show import show_config
-
-            plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
-            show_config(command, plan, self.function)
-            return None
-        if not command.multirun:
+        shows = command.values.keys() & {"--cfg", "--help", "--hydra-help", "--info", "--explain"}
+        if not command.multirun and not shows:
             refuse_sweeps(overrides)
         plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
-        with _launchers_logging(plan):
+        program = program_of(self.function, command)
+        if shows:
+            from . import resolve
+            from .show import show_config
+
+            with resolve.facts(_preview(plan, program)):
+                show_config(command, plan, program)
+            return None
+        for override in overrides:
+            _resolve_typed(plan, program, override)
+        with _launchers_logging(plan, program):
             if command.multirun or "--dry-run" in command:
-                return self._sweep(plan, command)
-            return self._single(plan, command)
+                return self._sweep(plan, program, dry="--dry-run" in command)
+            return self._single(plan, program)
 
     # ---- where the configs are
 
@@ -167,15 +169,13 @@ class _Start:
 
     # ---- a single run
 
-    def _single(self, plan: Plan, command: Command) -> Any:
+    def _single(self, plan: Plan, program: Program) -> Any:
         from .single import run_single
 
-        for override in plan.overrides:
-            _resolve_typed(plan, override)
         if _is_helper_rank():
             return call_directly(self.function, plan.base.config())
         jobs.bind(self.function, plan.base.config())  # so that a mistake shows before the run
-        return run_single(plan, program_of(self.function, command), chdir=self._chdir(plan))
+        return run_single(plan, program, chdir=self._chdir(plan))
 
     def _chdir(self, plan: Plan) -> bool:
         asked = plan.settings.job.chdir
@@ -189,13 +189,10 @@ class _Start:
 
     # ---- a sweep
 
-    def _sweep(self, plan: Plan, command: Command) -> Any:
+    def _sweep(self, plan: Plan, program: Program, *, dry: bool) -> Any:
         from . import loop
 
-        for override in plan.overrides:
-            _resolve_typed(plan, override)
-        program = program_of(self.function, command)
-        if "--dry-run" in command:
+        if dry:
             loop.dry_run(plan, program, print)
             return None
         return self._end(loop.run_sweep(self._with_chdir(plan), program))
@@ -347,7 +344,7 @@ def call_directly(function: Callable[..., Any], config: DictConfig) -> Any:
     return function(*args, **kwargs)
 
 
-def _resolve_typed(plan: Plan, override: Override) -> None:
+def _resolve_typed(plan: Plan, program: Program, override: Override) -> None:
     """Refuse an interpolation typed on the command line that cannot be resolved."""
     from . import resolve
 
@@ -355,7 +352,7 @@ def _resolve_typed(plan: Plan, override: Override) -> None:
         return
     if isinstance(override.value, Choice):
         for value in override.value.values:
-            _resolve_typed(plan, override.with_value(value))
+            _resolve_typed(plan, program, override.with_value(value))
         return
     tree = trees.copy(plan.base.tree)
     try:
@@ -365,7 +362,7 @@ def _resolve_typed(plan: Plan, override: Override) -> None:
     config = nodes.build(tree)
     try:
         resolve.register()
-        with resolve.facts(_preview(plan)):
+        with resolve.facts(_preview(plan, program)):
             found = OmegaConf.select(config, override.key)
             if OmegaConf.is_config(found):
                 OmegaConf.to_container(found, resolve=True)
@@ -376,22 +373,30 @@ def _resolve_typed(plan: Plan, override: Override) -> None:
         ) from None
 
 
-def _preview(plan: Plan) -> dict[str, Any]:
+def _preview(plan: Plan, program: Program) -> dict[str, Any]:
     """Return facts of a run that does not exist yet, so that its interpolations can be tried."""
-    sweeper = {"run": {"dir": "", "number": 0, "id": "", "seed": 0}, "sweep": {"dir": ""}}
-    hydra = {"job": {"name": "", "num": 0, "id": ""}, "runtime": {"output_dir": "", "cwd": ""}}
-    return {"sweeper": {**sweeper, "job": {"name": ""}}, "hydra": {**plan.base.hydra, **hydra}}
+    from .runs import JobMaker
+
+    maker = JobMaker(plan, program, plan.settings.goal(), "", "", None, time.time(), None)
+    texts = [override.text for override in plan.overrides]
+    facts = maker.facts(maker.hydra_facts(plan.base, texts), number=0, id="", seed=0, dir="")
+    try:
+        directory = os.path.abspath(directory_of(plan.settings.run.dir, plan.base, facts))
+    except SweeperError:  # it is said where a directory is needed
+        directory = ""
+    facts["sweeper"]["run"]["dir"] = facts["hydra"]["runtime"]["output_dir"] = directory
+    return facts
 
 
 @contextmanager
-def _launchers_logging(plan: Plan) -> Iterator[None]:
+def _launchers_logging(plan: Plan, program: Program) -> Iterator[None]:
     """Set the launching process's logging up, where the settings ask for it."""
     if plan.settings.logging is None:
         yield
         return
     from . import output, resolve
 
-    known = _preview(plan)
+    known = _preview(plan, program)
     with resolve.facts(known):
         whole = {**plan.base.tree, "hydra": known["hydra"]}
         config = resolve.resolve(plan.settings.logging, whole, "the logging")

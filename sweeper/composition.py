@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from . import nodes, trees, typed
 from .defaults import DefaultsList, Entry, expand
@@ -21,7 +21,7 @@ from .errors import ConfigError, KeyAbsentError, OverrideError, UsageError, near
 from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
 from .groups import Folder, SearchPath, Source, Table, content_at, source
 from .hydra import CONFIGS as HYDRA_CONFIGS
-from .hydra import Plugins, is_plugins
+from .hydra import Plugins, is_plugins, whole_node
 from .store import ConfigStore, Stored
 
 SPACE = "_space_"
@@ -62,8 +62,7 @@ def compose_tree(
     Raises:
         ConfigError: if the config cannot be composed.
     """
-    search = _with_searchpath(search, primary, overrides)
-    listed = expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
+    search, listed = list_defaults(search, primary, overrides, roots=roots, skip_missing=skip_missing)
     if not _has_hydra(listed):  # nor does it get Hydra's own
         shipped = (e for e in listed.entries if not (e.config.shipped and e.path.startswith("hydra/")))
         listed = listed._replace(entries=list(shipped))
@@ -85,6 +84,19 @@ def compose_tree(
     settings = tree.pop("sweeper", None) or {} if "sweeper" in own else {}
     hydra = tree.pop("hydra", None) or {}
     return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces)
+
+
+def list_defaults(
+    search: SearchPath,
+    primary: str | None,
+    overrides: Sequence[Override],
+    *,
+    roots: Sequence[str] = ("hydra/config",),
+    skip_missing: bool = False,
+) -> tuple[SearchPath, DefaultsList]:
+    """Return the search path with what the config adds to it, and the defaults list."""
+    search = _with_searchpath(search, primary, overrides)
+    return search, expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
 
 
 def _has_hydra(listed: DefaultsList) -> bool:
@@ -436,6 +448,14 @@ def compose(
     parsed = parse_all(overrides)
     refuse_sweeps(parsed)
     composed = compose_tree(search, config_name, parsed)
-    if return_hydra_config:
-        composed.tree["hydra"] = composed.hydra
-    return composed.config()
+    if not return_hydra_config:
+        return composed.config()
+    node = whole_node(composed.hydra)
+    task = [override.text for override in parsed if not override.key.startswith("hydra")]
+    node["runtime"] = {**node["runtime"], "choices": dict(composed.choices)}
+    node["job"] = {**node["job"], "config_name": config_name}
+    node["overrides"] = {**node["overrides"], "task": task}
+    config = composed.config()
+    with open_dict(config):
+        config["hydra"] = node
+    return config

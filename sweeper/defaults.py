@@ -13,7 +13,7 @@ Reads files through the search path it is given, and merges nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from .errors import ConfigError, nearest
@@ -40,6 +40,17 @@ class DefaultsList(NamedTuple):
     entries: list[Entry]
     choices: dict[str, str | None]
     overrides: list[Override]
+    roots: list[_Node]
+
+    def tree(self) -> Iterator[tuple[int, str]]:
+        """Yield each item of the lists with its depth: a config, or a group and its option."""
+        yield 0, "<root>:"
+        stack = [(1, root) for root in reversed(self.roots)]
+        while stack:
+            depth, node = stack.pop()
+            below = [] if node.deleted else node.children or []
+            yield depth, node.describe() + (":" if below else "")
+            stack += [(depth + 1, child) for child in reversed(below)]
 
 
 _DEEPEST = 100  # levels of lists in lists, beyond which they must be a circle
@@ -111,6 +122,12 @@ class _Node:
         """Return the override key."""
         group, package = self.group_path(), self.final_package(with_header=False)
         return group if package == group.replace("/", ".") else f"{group}@{package or '_global_'}"
+
+    def describe(self) -> str:
+        """Return the override key and the option, or the config's path."""
+        if self.is_self:
+            return "_self_"
+        return f"{self.key()}: {self.value or 'null'}" if self.group else self.config_path()
 
     def read_header(self, config: Config | None) -> None:
         if config is None or config.package is None:
@@ -500,4 +517,4 @@ def expand(
                 )
             seen.add(entry.key)
     walk.check_used()
-    return DefaultsList(entries, walk.known, walk.remaining)
+    return DefaultsList(entries, walk.known, walk.remaining, trees)

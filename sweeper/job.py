@@ -207,6 +207,11 @@ def write_config(job: Job) -> None:
             file.write(overrides)
 
 
+def _shown(path: str, job: Job) -> str:
+    """Return a path as Hydra tells it: relative to the folder of the start, if it lies in there."""
+    return path.removeprefix(f"{job.folder}/") if job.folder else path
+
+
 def facts_of(job: Job) -> dict[str, Any]:
     """Return what `${sweeper:…}` and `${hydra:…}` resolve from, inside a run."""
     sweeper = {
@@ -216,8 +221,8 @@ def facts_of(job: Job) -> dict[str, Any]:
     }
     hydra = {
         **job.hydra,
-        "run": {"dir": job.directory},
-        "sweep": {"dir": job.sweep_directory, "subdir": os.path.basename(job.directory)},
+        "run": {"dir": _shown(job.directory, job)},
+        "sweep": {"dir": _shown(job.sweep_directory, job), "subdir": os.path.basename(job.directory)},
         "job": {**job.hydra.get("job", {}), "name": job.name, "num": job.number, "id": job.id},
         "runtime": {**job.hydra.get("runtime", {}), "output_dir": job.directory, "cwd": job.folder},
     }

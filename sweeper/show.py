@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from string import Template
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from . import nodes, resolve, trees
+from . import nodes, resolve, trees, yamls
 from .cli import Command, flags_help
+from .composition import list_defaults
 from .defaults import Entry
 from .errors import ConfigError, nearest
 from .grammar import show
-from .plan import Plan
+from .hydra import CONFIGS, whole_node
+from .plan import ROOTS, Plan
+from .records import Program
 
 
-def show_config(command: Command, plan: Plan, function: Callable[..., Any]) -> None:
+def show_config(command: Command, plan: Plan, program: Program) -> None:
     """Print what a command line asks to see of a composed config."""
     if "--help" in command:
-        print(_help(plan, function))  # noqa: T201
+        print(_help(command, plan, program))  # noqa: T201
+    elif "--hydra-help" in command:
+        print(_hydra_help(plan, program))  # noqa: T201
     elif "--explain" in command:
         print("\n".join(explain(plan, command.values["--explain"])))  # noqa: T201
     elif "--info" in command:
@@ -30,20 +35,24 @@ def show_config(command: Command, plan: Plan, function: Callable[..., Any]) -> N
         print(_config(command, plan))  # noqa: T201
 
 
-def _whole(plan: Plan, what: str) -> DictConfig:
-    own = {"sweeper": plan.base.settings}
+def _whole(plan: Plan, what: str, key: str) -> DictConfig:
+    own: dict[str, Any] = {"sweeper": plan.base.settings}
+    if key.partition(".")[0] == "hydra":
+        run, sweep = plan.settings.run._asdict(), plan.settings.sweep._asdict()
+        return nodes.build({"hydra": {**whole_node(plan.base.hydra), "run": run, "sweep": sweep}})
     tree = {"job": plan.base.tree, "sweeper": own, "hydra": own, "all": {**plan.base.tree, **own}}[what]
     return nodes.build(tree)
 
 
 def _config(command: Command, plan: Plan) -> str:
     what, key = command.values["--cfg"], command.values.get("--package")
-    config = _whole(plan, what)
+    key = None if key == "_global_" else key
+    config = _whole(plan, what, key or "")
     whole = nodes.build({**plan.base.tree, "sweeper": plan.base.settings})
     node: Any = config
+    resolve.register()
     try:
         if "--resolve" in command:
-            resolve.register()
             config._set_parent(whole)  # noqa: SLF001  so that it resolves against all there is
             OmegaConf.resolve(config)
         if key is not None:
@@ -58,27 +67,46 @@ def _config(command: Command, plan: Plan) -> str:
     return f"# @package {key}\n{text}" if key else text
 
 
-def _help(plan: Plan, function: Callable[..., Any]) -> str:
-    name = function.__module__ if function.__module__ != "__main__" else "This program"
-    lines = [inspect.getdoc(function) or f"{name} is made with sweeper.", ""]
-    groups = list(_groups(plan, ""))
-    if groups:
-        lines += ["Config groups (choose with group=option)"]
-        lines += [f"  {group}: {', '.join(options)}" for group, options in groups]
-        lines.append("")
-    lines += ["Config (override anything with key=value)", _indented(_whole(plan, "job")), ""]
-    return "\n".join([*lines, "Flags", flags_help()])
+def _help(command: Command, plan: Plan, program: Program) -> str:
+    """Return the help by the template in `hydra.help`, of which a tree may have its own."""
+    node = whole_node(plan.base.hydra)
+    own = inspect.getdoc(program.function)
+    if own and node["help"]["header"] == CONFIGS["hydra/help/default"]["header"]:
+        node["help"] = {**node["help"], "header": own.replace("${", "\\${") + "\n"}
+    config = plan.base.config()
+    if "--resolve" in command:
+        resolve.register()
+        OmegaConf.resolve(config)
+    return _filled(node, "help", plan, program, OmegaConf.to_yaml(config) if config else "(empty)\n")
 
 
-def _indented(config: DictConfig) -> str:
-    text = OmegaConf.to_yaml(config).rstrip() if config else "(empty)"
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def _hydra_help(plan: Plan, program: Program) -> str:
+    """Return the help of the program itself, by the template in `hydra.hydra_help`."""
+    return _filled(whole_node(plan.base.hydra), "hydra_help", plan, program, "")
+
+
+def _filled(node: dict[str, Any], which: str, plan: Plan, program: Program, config: str) -> str:
+    node["job"] = {**node["job"], "name": plan.settings.job.name or program.name}
+    whole = {**plan.base.tree, "hydra": node}
+    template = str(resolve.resolve(node[which]["template"], whole, f"hydra.{which}.template"))
+    ours = ("hydra", "sweeper")
+    groups = [(g.split("/")[0] in ours, f"{g}: {', '.join(options)}\n") for g, options in _groups(plan, "")]
+    return (
+        Template(template)
+        .safe_substitute(
+            FLAGS_HELP=flags_help() + "\n",
+            APP_CONFIG_GROUPS="".join(line for is_ours, line in groups if not is_ours),
+            HYDRA_CONFIG_GROUPS="".join(line for is_ours, line in groups if is_ours),
+            CONFIG=config,
+        )
+        .rstrip()
+    )
 
 
 def _groups(plan: Plan, above: str) -> Iterator[tuple[str, list[str]]]:
     for name in plan.search.groups(above):
         group = f"{above}/{name}" if above else name
-        if group in ("hydra", "sweeper") or name.startswith("."):
+        if name.startswith("."):
             continue
         options = plan.search.options(group)
         if options:
@@ -87,30 +115,50 @@ def _groups(plan: Plan, above: str) -> Iterator[tuple[str, list[str]]]:
 
 
 def _info(plan: Plan, what: str) -> str:
+    overrides = [override for override in plan.overrides if not override.sweeps]
+    search, listed = list_defaults(plan.search, plan.primary, overrides, roots=ROOTS, skip_missing=True)
     parts = []
-    if what in ("all", "searchpath"):
-        parts.append("Search path\n" + plan.search.describe())
-    if what in ("all", "defaults", "defaults-tree"):
-        rows = [("Config", "Package", "Parent")]
-        rows += [(e.path, e.package or "_global_", e.parent or "") for e in plan.base.entries]
-        parts.append("Defaults list\n" + _table(rows))
-    if what in ("all", "config"):
-        parts.append("Config\n" + _indented(_whole(plan, "job")))
     if what in ("all", "plugins"):
-        from .launch import LAUNCHERS
-        from .search import SEARCHERS
-        from .track import TRACKERS
-
-        seams = (("search", SEARCHERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS))
-        options = [(f"sweeper/{group}", ", ".join(names)) for group, names in seams]
-        parts.append("Options that ship\n" + _table([("Group", "Options"), *options]))
+        parts.append(_titled("Options that ship", _options()))
+    if what in ("all", "config", "searchpath"):
+        rows = [(source["provider"], f"{source['schema']}://{source['path']}") for source in search.table()]
+        parts.append(_titled("Config search path", _table([("Provider", "Search path"), *rows])))
+    if what in ("all", "config", "defaults-tree"):
+        tree = "\n".join("  " * depth + text for depth, text in listed.tree())
+        parts.append(_titled("Defaults Tree", tree))
+    if what in ("all", "config", "defaults"):
+        entries = [
+            (e.path, e.package, str(e.is_self), e.parent if e.parent is not None else "<root>")
+            for e in listed.entries
+        ]
+        table = _table([("Config path", "Package", "_self_", "Parent"), *entries])
+        parts.append(_titled("Defaults List", table))
+    if what in ("all", "config"):
+        parts.append(_titled("Config", OmegaConf.to_yaml(plan.base.config())))
     return "\n\n".join(parts)
+
+
+def _options() -> str:
+    from .launch import LAUNCHERS
+    from .search import SEARCHERS
+    from .track import TRACKERS
+
+    seams = (("search", SEARCHERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS))
+    return _table([("Group", "Options"), *((f"sweeper/{group}", ", ".join(names)) for group, names in seams)])
+
+
+def _titled(title: str, text: str) -> str:
+    return f"{title}\n{'*' * len(title)}\n{text}"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(f"  {line}".rstrip() for line in lines)
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    rule = "-" * len(lines[0])
+    return "\n".join([lines[0], rule, *lines[1:], rule])
 
 
 def explain(plan: Plan, key: str) -> list[str]:
@@ -151,25 +199,5 @@ def _place(entry: Entry, key: str) -> tuple[str, Any] | None:
         return None
     if value is None:
         return None
-    line = _line(entry.config.where, inside.split("."))
+    line = yamls.line_of(entry.config.where, inside)
     return (f"{entry.config.where}:{line}" if line else entry.config.where), value
-
-
-def _line(path: str, parts: list[str]) -> int | None:
-    """Return the line of a file on which a key stands."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            node = yaml.compose(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, yaml.YAMLError):
-        return None
-    line = None
-    for part in parts:
-        if not isinstance(node, yaml.MappingNode):
-            return line
-        for name, value in node.value:
-            if name.value == part:
-                line, node = name.start_mark.line + 1, value
-                break
-        else:
-            return line
-    return line

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from . import nodes, trees
+from . import nodes, trees, yamls
 from .defaults import Entry
 from .errors import ConfigError, KeyAbsentError, nearest
 from .grammar import NOTHING, Extend, Override, show
@@ -56,7 +56,7 @@ def merge(
     with _said("the schema"):
         config = OmegaConf.structured(schema) if schema is not None else OmegaConf.create()
     for entry in entries:
-        with _said(entry.config.where):
+        with _said(entry.config.where, package=entry.package):
             content = _with_schema(entry, search)
             if isinstance(content, dict):
                 content = trees.copy(trees.nest(entry.package, content))
@@ -127,7 +127,8 @@ def _strip(config: Any) -> None:
 
 
 @contextmanager
-def _said(where: str, override: Override | None = None) -> Iterator[None]:
+def _said(where: str, override: Override | None = None, package: str = "") -> Iterator[None]:
+    """Say OmegaConf's errors as ours: with the file and its line, or the override."""
     try:
         yield
     except (ConfigAttributeError, ConfigKeyError) as error:
@@ -135,7 +136,7 @@ def _said(where: str, override: Override | None = None) -> Iterator[None]:
         known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
         hint = nearest(key.rpartition(".")[2], known)
         if override is None:
-            raise ConfigError(f"The config has no key '{key}'", where, hint) from None
+            raise ConfigError(f"The config has no key '{key}'", _place(where, key, package), hint) from None
         hint = f"{hint}\nTo add the key write +{override.text}".strip()
         raise KeyAbsentError(
             f"Cannot override '{override.key}': the config has no key '{key}'", where, hint, override
@@ -143,11 +144,18 @@ def _said(where: str, override: Override | None = None) -> Iterator[None]:
     except OmegaConfBaseException as error:
         key = str(error.full_key or "")
         said = str(error.msg or error).splitlines()[0]
-        raise ConfigError(f"{said} (at '{key}')" if key else said, where) from None
+        place = where if override else _place(where, key, package)
+        raise ConfigError(f"{said} (at '{key}')" if key else said, place) from None
     except (TypeError, IndexError, ValueError, KeyError, trees.Mismatch, trees.Unresolved) as error:
         raise ConfigError(
             f"Cannot merge: {str(error).splitlines()[0] if str(error) else error!r}", where
         ) from None
+
+
+def _place(where: str, key: str, package: str) -> str:
+    """Return the file and the line on which a key of the config stands, as far as it can be told."""
+    line = yamls.line_of(where, key.removeprefix(f"{package}."))
+    return f"{where}:{line}" if line else where
 
 
 def apply(config: Any, override: Override) -> None:

@@ -199,3 +199,20 @@ def read(path: str | os.PathLike[str]) -> Any:
     path = os.fspath(path)
     with open(path, encoding="utf-8") as file:
         return parse(file.read(), path)
+
+
+def line_of(path: str, key: str) -> int | None:
+    """Return the line of a file on which a dotted key stands, or the last part of it that does."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            node = yaml.compose(file, Loader=_Parser)
+    except (OSError, yaml.YAMLError):
+        return None
+    line = None
+    for part in key.split("."):
+        items = node.value if isinstance(node, yaml.MappingNode) else ()
+        found = next((item for item in items if item[0].value == part), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line

@@ -1,5 +1,7 @@
 """The command line: flags, what they print, and what is said of a wrong one."""
 
+import re
+
 import pytest
 
 from sweeper.cli import FLAGS, parse_command
@@ -115,9 +117,35 @@ def test_explain_names_the_files_and_the_overrides_that_set_a_value(parabola):
 
 
 def test_info_lists_the_search_path_and_the_defaults(parabola):
+    parabola.write(config="defaults: [db: pg, _self_]\nx: 0\n", db__pg="port: 1\n")
     out = parabola.run("-i").out
-    assert "Search path" in out
-    assert "Defaults list" in out
+    assert f"| main     | file://{parabola.folder}/conf" in out
+    assert "\n  config:\n    db: pg\n    _self_\n" in out
+    assert re.search(r"\| db/pg +\| db +\| False +\| config +\|", out)
+
+
+def test_a_preview_of_the_config_knows_what_its_run_would(parabola):
+    out = parabola.run("--cfg", "job", "--resolve", "+at=${sweeper:run.dir}", "+name2=${hydra:job.name}").out
+    assert re.search(rf"at: {parabola.folder}/outputs/[\d-]+/[\d-]+\nname2: train\n", out)
+
+
+def test_help_follows_the_template_that_a_tree_has(parabola):
+    parabola.write(
+        config="""
+            x: 1
+            hydra:
+              help:
+                app_name: mine
+                template: |
+                  ${hydra.help.app_name} has $$1 groups:
+                  $APP_CONFIG_GROUPS
+                  and is by default
+                  $CONFIG
+        """,
+        db__pg="port: 1\n",
+        db__my="port: 2\n",
+    )
+    assert parabola.run("--help").out == "mine has $1 groups:\ndb: my, pg\n\nand is by default\nx: 1\n"
 
 
 def test_version_and_flags_are_printed(parabola):

@@ -141,3 +141,50 @@ def test_a_schema_makes_no_hydra_tree_of_a_program(project):
         """,
     )
     assert project.run().out.strip() == str(project.folder)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lr: 1\n\nmodel:\n  # how deep\n  depth: deep\n", "(at 'model.depth')\n  {conf}/config.yaml:5"),
+        (
+            "lr: 1\nmodel:\n  dpth: 1\n",
+            "no key 'model.dpth'\n  {conf}/config.yaml:3\n  Did you mean 'depth'?",
+        ),
+        ("defaults: [model: big]\n", "(at 'model.depth')\n  {conf}/model/big.yaml:2"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named_with_its_file_and_line(typed, text, said):
+    typed.write(config=text, model__big="kind: large\ndepth: deep\n")
+    assert said.format(conf=typed.folder / "conf") in typed.run(code=2).err
+
+
+def test_an_attrs_class_is_a_schema_too(project):
+    pytest.importorskip("attr")
+    project.write(
+        config="lr: 1\n",
+        train_py="""
+            import attr
+            import sweeper
+            from sweeper.core.config_store import ConfigStore
+
+            @attr.s(auto_attribs=True)
+            class Db:
+                port: int = 3306
+
+            @attr.s(auto_attribs=True)
+            class Config:
+                lr: float = 0.1
+                db: Db = attr.Factory(Db)
+
+            ConfigStore.instance().store(group="db", name="big", node=Db(port=9))
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg: Config):
+                print(cfg)
+
+            train()
+        """,
+    )
+    assert project.run("+db=big").out == "{'lr': 1.0, 'db': {'port': 9}}\n"
+    assert "could not be converted to Integer (at 'db.port')" in project.run("db.port=x", code=2).err
