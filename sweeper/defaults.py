@@ -16,7 +16,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from .errors import ConfigError, nearest
+from . import yamls
+from .errors import ConfigError, MissingConfigError, nearest
 from .grammar import NOTHING, Override, show
 from .groups import SELF, Config, Default, SearchPath
 from .trees import MISSING, is_interpolation
@@ -166,8 +167,8 @@ class _Walk:
 
     def take(self, override: Override) -> None:
         value = override.value
-        if not override.key:
-            raise ConfigError(f"'{override.text}' has no key", hint="Write KEY=VALUE.")
+        if not override.key and not isinstance(value, dict):
+            raise ConfigError(f"'{override.text}' has no key", hint="Write KEY=VALUE, without spaces.")
         if override.sweeps:
             return
         if isinstance(value, dict) or not self.search.has_group(override.key):
@@ -186,9 +187,13 @@ class _Walk:
             isinstance(value, list) and not all(isinstance(item, str) for item in value)
         ):
             raise ConfigError(
-                f"'{override.text}' chooses {value!r}, but '{override.key}' is a group",
+                f"'{override.text}' chooses {show(value)}, but '{override.key}' is a group",
                 hint=self._options_hint(override.key)
-                + (f"\nAn option named {show(value)} is quoted: '{value}'" if value is not None else ""),
+                + (
+                    f"\nAn option named {show(value)} is quoted: '{value}'"
+                    if value is not None
+                    else f"\nTo choose none of them write ~{override.name}"
+                ),
             )
         elif override.sign == "+":
             option = tuple(value) if isinstance(value, list) else value
@@ -259,7 +264,7 @@ class _Walk:
         if self.known.setdefault(key, value) != value:
             raise ConfigError(
                 f"The group '{key}' is chosen twice: {self.known[key]} and {value}",
-                f"in {node.parent.config_path()}" if node.parent else "",
+                self._place_of(node),
                 f"To change the choice, write 'override {key}: {self.known[key]}' in the defaults "
                 f"list, or {key}={self.known[key]} without + on the command line",
             )
@@ -274,20 +279,37 @@ class _Walk:
         key = node.key()
         raise ConfigError(
             f"An option of the group '{key}' must be chosen",
-            f"in {node.parent.config_path()}" if node.parent else "",
+            self._place_of(node),
             f"Write {key}=OPTION. {self._options_hint(node.group_path())}",
         )
 
     def _not_found(self, node: _Node) -> ConfigError:
-        path = node.config_path()
-        parent = node.parent.config_path() if node.parent else ""
+        path, place = node.config_path(), self._place_of(node)
         group, _, name = path.rpartition("/")
         if node.group:
             group = node.group_path()
             return self.search.missing(
-                f"'{group}' has no option '{node.value}'", group, str(node.value), parent
+                f"'{group}' has no option '{node.value}'", group, str(node.value), place
             )
-        return self.search.missing(f"There is no config '{path}'", group, name, parent)
+        if " " in path:
+            keyword, _, rest = path.partition(" ")
+            group = rest.rpartition("/")[0] or "GROUP"
+            hint = f"A keyword stands before a group only: - {keyword} {group}: OPTION"
+            return MissingConfigError(f"There is no config '{path}'", place, hint)
+        return self.search.missing(f"There is no config '{path}'", group, name, place)
+
+    def _place_of(self, node: _Node) -> str:
+        """Return the file and the line on which an item stands, or the override that chose it."""
+        choice = self.chosen.get(node.key()) if node.group else None
+        if choice is not None and choice.text:
+            return f"    {choice.text}"
+        config = self.search.read(node.parent.config_path()) if node.parent else None
+        if config is None or config.shipped or node.appended:
+            return ""
+        for index, default in enumerate(config.defaults):
+            if (default.group, default.path) == (node.group, node.path):
+                return yamls.place_of(config.where, f"defaults.{index}")
+        return config.where
 
     @staticmethod
     def _add_self(config: Config, items: list[_Node], appended: list[Default]) -> bool:

@@ -422,7 +422,20 @@ class _Reader:
         except _Misuse as error:
             raise self.error(f"misuses {name}(): {error}", at=begin) from None
         except TypeError:
-            raise self.error(f"gives {name}() arguments that it does not take", at=begin) from None
+            raise self.error(
+                f"gives {name}() arguments that it does not take", _takes(name, function), at=begin
+            ) from None
+
+
+def _takes(name: str, function: Callable[..., Any]) -> str:
+    """Return what a function takes, as people write it."""
+    import inspect
+
+    words = []
+    for p in inspect.signature(function).parameters.values():
+        star = "*" if p.kind == p.VAR_POSITIONAL else ""
+        words.append(star + p.name + (f"={show(p.default)}" if p.default not in (p.empty, None) else ""))
+    return f"It takes {name}({', '.join(words)})."
 
 
 class _Quoted(str):

@@ -134,7 +134,13 @@ def _defaults(items: Any, where: str) -> tuple[Default, ...]:
         raise ConfigError(
             f"The defaults list must be a list, not {kind}", where, "Write each item as - group: option"
         )
-    return tuple(_default(item, where) for item in items)
+    found = []
+    for index, item in enumerate(items):
+        try:
+            found.append(_default(item, where))
+        except ConfigError as error:
+            raise ConfigError(error.what, yamls.place_of(where, f"defaults.{index}"), error.hint) from None
+    return tuple(found)
 
 
 def _default(item: Any, where: str) -> Default:
@@ -429,7 +435,7 @@ class SearchPath:
             elif not self.has_group(group):
                 hint = f"There is no folder '{group}' in the search path."
         own = (group or "").startswith(("sweeper/", "hydra/"))
-        where = f"in {parent}" if parent and not own else ""
+        where = parent if not own else ""
         path = "" if own else f"\nSearch path:\n{self.describe()}"
         return MissingConfigError(what, where, f"{hint}{path}".strip())
 

@@ -199,5 +199,4 @@ def _place(entry: Entry, key: str) -> tuple[str, Any] | None:
         return None
     if value is None:
         return None
-    line = yamls.line_of(entry.config.where, inside)
-    return (f"{entry.config.where}:{line}" if line else entry.config.where), value
+    return yamls.place_of(entry.config.where, inside), value

@@ -136,7 +136,8 @@ def _said(where: str, override: Override | None = None, package: str = "") -> It
         known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
         hint = nearest(key.rpartition(".")[2], known)
         if override is None:
-            raise ConfigError(f"The config has no key '{key}'", _place(where, key, package), hint) from None
+            place = yamls.place_of(where, key.removeprefix(f"{package}."))
+            raise ConfigError(f"The config has no key '{key}'", place, hint) from None
         hint = f"{hint}\nTo add the key write +{override.text}".strip()
         raise KeyAbsentError(
             f"Cannot override '{override.key}': the config has no key '{key}'", where, hint, override
@@ -144,18 +145,12 @@ def _said(where: str, override: Override | None = None, package: str = "") -> It
     except OmegaConfBaseException as error:
         key = str(error.full_key or "")
         said = str(error.msg or error).splitlines()[0]
-        place = where if override else _place(where, key, package)
+        place = where if override else yamls.place_of(where, key.removeprefix(f"{package}."))
         raise ConfigError(f"{said} (at '{key}')" if key else said, place) from None
     except (TypeError, IndexError, ValueError, KeyError, trees.Mismatch, trees.Unresolved) as error:
         raise ConfigError(
             f"Cannot merge: {str(error).splitlines()[0] if str(error) else error!r}", where
         ) from None
-
-
-def _place(where: str, key: str, package: str) -> str:
-    """Return the file and the line on which a key of the config stands, as far as it can be told."""
-    line = yamls.line_of(where, key.removeprefix(f"{package}."))
-    return f"{where}:{line}" if line else where
 
 
 def apply(config: Any, override: Override) -> None:

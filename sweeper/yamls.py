@@ -84,6 +84,8 @@ def _unreadable(error: yaml.YAMLError, where: str) -> ConfigError:
         return ConfigError(f"Cannot read the YAML: {problem}", where)
     place = f"{where}:{mark.line + 1}:{mark.column + 1}"
     hint = "YAML wants spaces for indentation." if "tab" in problem or "\\t" in problem else ""
+    if "constructor for the tag" in problem:
+        hint = "Tags such as !!python are not obeyed: a config is data."
     return ConfigError(f"Cannot read the YAML: {problem}", place, hint)
 
 
@@ -201,18 +203,22 @@ def read(path: str | os.PathLike[str]) -> Any:
         return parse(file.read(), path)
 
 
-def line_of(path: str, key: str) -> int | None:
-    """Return the line of a file on which a dotted key stands, or the last part of it that does."""
+def place_of(path: str, key: str) -> str:
+    """Return `path:line` of a dotted key, or of the last part of it that a file has."""
     try:
         with open(path, encoding="utf-8") as file:
             node = yaml.compose(file, Loader=_Parser)
     except (OSError, yaml.YAMLError):
-        return None
-    line = None
+        return path
+    line = 0
     for part in key.split("."):
+        if isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+            continue
         items = node.value if isinstance(node, yaml.MappingNode) else ()
         found = next((item for item in items if item[0].value == part), None)
         if found is None:
             break
         line, node = found[0].start_mark.line + 1, found[1]
-    return line
+    return f"{path}:{line}" if line else path
