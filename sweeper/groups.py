@@ -83,8 +83,26 @@ def config_from(text: str, where: str) -> Config:
         content = {content: None}
     if not isinstance(content, (dict, list)):
         raise ConfigError(f"A config must be a mapping, not {content!r}", where)
+    if "${" in text:
+        _check_closed(content, where, "")
     declares_space = "_space_" in text
     return config_of(content, where, header=_header(text, where), declares_space=declares_space)
+
+
+_OPEN = re.compile(r"(?<!\\)(?:\\\\)*\$\{")  # not quoted by a backslash
+
+
+def _check_closed(content: Any, where: str, path: str) -> None:
+    """Refuse an interpolation that is never closed."""
+    if isinstance(content, (dict, list)):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            _check_closed(value, where, f"{path}{key}.")
+    elif trees.is_interpolation(content) and len(_OPEN.findall(content)) > content.count("}"):
+        raise ConfigError(
+            f"{content!r} has a '${{' that is not closed",
+            yamls.place_of(where, path[:-1]),
+            "Close it with }, or quote it with a backslash: \\${",
+        )
 
 
 def config_of(

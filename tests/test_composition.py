@@ -237,3 +237,16 @@ def test_composing_is_linear_in_the_number_of_groups(project):
         return calls
 
     assert steps(80) - steps(40) <= 1.1 * (steps(40) - steps(0)) + 5
+
+
+@pytest.mark.parametrize("value", ["${", "a ${b", "${a.${b}", "\\\\${a"])
+def test_an_interpolation_that_is_not_closed_is_refused_with_its_line(project, value):
+    project.write(config=f"x: 1\ny:\n  - {{z: '{value}'}}\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml:3\n"):
+        project.compose()
+
+
+@pytest.mark.parametrize("value", ["\\${", "${a}", "${a.${b}}", "a $ {b", "$\\{"])
+def test_other_texts_with_dollars_are_left_alone(project, value):
+    project.write(config=f"x: '{value}'\n")
+    assert project.compose() == {"x": value}
