@@ -54,8 +54,8 @@ from .records import (
 )
 from .results import RunResult, SweepResult, best_of, write_results
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
-from .search import Asker, make_searcher
-from .space import Space
+from .search import Asker, Lister, Searcher, make_searcher
+from .settings import LISTED
 from .track import SweepRecord, Trackers, open_trackers
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, show_param, summary
 
@@ -110,7 +110,7 @@ class Sweep:
     @property
     def searching(self) -> bool:
         """Whether scores decide what comes next, or would."""
-        return self.plan.settings.search.name != "grid"
+        return self.plan.settings.search.name not in LISTED
 
     def history(self) -> History:
         """Return what a searcher may know now."""
@@ -434,11 +434,11 @@ def run_sweep(
         SweeperError: for a mistake that shows before, or with, the first run.
     """
     settings = plan.settings
-    points = _checked_points(plan, program)
-    launcher = make_launcher(settings.launcher, program)
     searcher = make_searcher(settings.search)
+    points = _checked_points(plan, program, searcher)
+    launcher = make_launcher(settings.launcher, program)
     maker = _job_maker(plan, program, earlier)
-    asker = Asker(searcher, points.space, maker.seed or 0)
+    asker = Asker(searcher, points.space, maker.seed or 0, _first_points(points))
     sweep_id, directory, objective = maker.sweep_id, maker.sweep_directory, maker.objective
     record = SweepRecord(
         id=sweep_id, name=settings.name or program.name, directory=directory, started=now(),
@@ -478,15 +478,15 @@ def run_sweep(
     return SweepResult(directory, objective, runs, sweep.reason, interrupted=status == CANCELLED)
 
 
-def _checked_points(plan: Plan, program: Program) -> Points:
+def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
     """Return the points of a plan, the first of them composed: mistakes show before a run starts.
 
     Raises:
         SpaceError: if there is nothing to search, or no end of a grid.
     """
     points = Points(plan)
-    if points.is_grid:
-        _grid_size(points.space)
+    if points.listed:
+        Asker(searcher, points.space, 0).size()  # so that one without end is refused
     elif plan.settings.goal().several and plan.settings.search.name != "random":
         raise SpaceError(
             f"The search '{plan.settings.search.name}' follows one objective, and there are several: "
@@ -545,10 +545,28 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
 
 
+def _first_points(points: Points) -> list[Point]:
+    """Return the points to try before any that a searcher asks for: the config's own, and those listed."""
+    found = [points.space.first()]
+    for number, values in enumerate(points.plan.settings.search.first):
+        where = f"in sweeper.search.first, point {number}"
+        if not isinstance(values, Mapping):
+            raise SpaceError(f"A point maps keys to values; {show(values)} does not", where)
+        point = points.point_of(values, where)
+        if point is not None and not points.space.allows(point):
+            raise SpaceError("The constraints forbid the point", where)
+        found += [point] if point is not None else []
+    return found
+
+
 def _total(sweep: Sweep) -> int | None:
-    limit = sweep.limit()
-    size = sweep.points.space.grid_size() if not sweep.searching else None
-    return min(x for x in (limit, size) if x is not None) if (limit, size) != (None, None) else None
+    """Return how many runs there will be, where that is known."""
+    limit, size = sweep.limit(), sweep.asker.size()
+    if size is None:
+        return limit
+    if sweep.points.constraints:
+        return None  # to know it would be to try them all
+    return min(size, limit) if limit is not None else size
 
 
 def _headline(sweep: Sweep, launcher: Launcher) -> str:
@@ -603,35 +621,17 @@ def _say_end(sweep: Sweep, program: Program) -> None:
 
 def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
-    found = Points(plan)
-    space, settings = found.space, plan.settings.search
-    if found.is_grid:
-        size = _grid_size(space)
-        points: Iterator[Point] = map(
-            space.grid_point, range(size if settings.trials is None else min(size, settings.trials))
-        )
-    else:
-        points = iter([space.first()])
-        write("# the first run; what comes next is decided by the scores")
-    for point in points:
+    searcher = make_searcher(plan.settings.search)
+    found = _checked_points(plan, program, searcher)
+    asker = Asker(searcher, found.space, 0, _first_points(found))
+    limit = plan.settings.search.trials if found.listed else len(asker.first)
+    if not found.listed:
+        write("# the first runs; what comes next is decided by the scores")
+    for _ in itertools.count() if limit is None else range(limit):
+        point = asker.ask(History())
+        if point is None:
+            break
         overrides = found.overrides(point)
         plan.compose(overrides)
         texts = [o.text for o in overrides if not is_setting(o)]
         write(command_line([*program.words, *program.flags, *texts]))
-
-
-def _grid_size(space: Space) -> int:
-    """Return how many points a grid has.
-
-    Raises:
-        SpaceError: if there is no end of them.
-    """
-    size = space.grid_size()
-    if size is None:
-        endless: Any = next(root for root in space.roots if root.domain.size is None)
-        points = ",".join(show(end) for end in (endless.domain.low, endless.domain.high))
-        raise SpaceError(
-            f"A grid has no end over {endless.key}={endless.domain.describe()}",
-            hint=f"Give points, such as {endless.key}={points}, or a search: --search tpe",
-        )
-    return size

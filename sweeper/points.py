@@ -6,16 +6,18 @@ the whole product up front.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import resolve, trees
 from .composition import Composed, flatten
-from .errors import ConfigError, KeyAbsentError, SpaceError
-from .grammar import Glob, Override
+from .constraint import Constraint
+from .errors import ConfigError, KeyAbsentError, SpaceError, nearest
+from .grammar import NOTHING, Glob, Override, show
 from .plan import OWN, Plan
 from .records import Point
+from .settings import LISTED
 from .space import Parameter, Space, declared, parameter
 
 
@@ -24,7 +26,8 @@ class Points:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.is_grid = plan.settings.search.name == "grid"
+        self.listed = plan.settings.search.name in LISTED
+        self.constraints = _constraints(plan.settings.search.constraint)
         self._branches: dict[tuple[Any, ...], tuple[Composed, list[Override]]] = {}
         self._declared: set[str] | None = None
         self.space = self._find_space()
@@ -52,10 +55,85 @@ class Points:
         Raises:
             SweeperError: for an option that does not compose, or whose `_space_` has no meaning.
         """
+        known: set[str] = set()
+        for point in self._samples():
+            composed = self.compose(point)
+            known |= {
+                c for c in _constrained(self.constraints) if self._look(point, composed)(c) is not NOTHING
+            }
+        for constraint in self.constraints:
+            for key in constraint.keys - known:
+                if not {*key.split("/")} <= known:
+                    raise SpaceError(
+                        f"The constraint names '{key}', but the config has no such key",
+                        f"    {constraint.text}",
+                        nearest(key, [p.key for p in self.space.active(self.space.first())]),
+                    )
+
+    def _samples(self) -> Iterator[Point]:
+        """Yield the first point, and one for each other option of each group."""
+        yield self.space.first()
         for root in self.space.roots:
             if root.is_group:
                 for value in getattr(root.domain, "values", ()):
-                    self.compose(self.space.complete(_firsts(root, value)))
+                    yield self.space.complete(_firsts(root, value))
+
+    def point_of(self, values: Mapping[str, Any], where: str, *, strict: bool = True) -> Point | None:
+        """Return the point with these values by key, its other parameters as in the config.
+
+        Raises:
+            SpaceError: if the space has no such key or value; or None is returned, unless `strict`.
+        """
+        left = dict(values)
+
+        def pick(parameter: Parameter) -> Any:
+            if parameter.key not in left:
+                return parameter.first()
+            value = left.pop(parameter.key)
+            if not parameter.domain.contains(value):
+                raise SpaceError(
+                    f"{parameter.key} is never {show(value)}, but one of {parameter.domain.describe()}", where
+                )
+            return value
+
+        try:
+            point = self.space.complete(pick)
+        except SpaceError:
+            if strict:
+                raise
+            return None
+        if left and strict:
+            known = [parameter.key for parameter in self.space.active(point)]
+            raise SpaceError(
+                f"'{next(iter(left))}' is not searched there", where, nearest(next(iter(left)), known)
+            )
+        return None if left else point
+
+    def _allows(self, point: Point) -> bool:
+        """Whether the constraints hold at a point."""
+        composed, _ = self._branch(
+            {p.key: p.at_value(point[p.name]) for p in self.space.active(point) if p.is_group}
+        )
+        look = self._look(point, composed)
+
+        def value(key: str) -> Any:
+            found = look(key)
+            if found is NOTHING:
+                raise KeyError(key)
+            return found
+
+        return all(constraint.holds(value) for constraint in self.constraints)
+
+    def _look(self, point: Point, composed: Composed) -> Callable[[str], Any]:
+        """Return what gives the value of a key at a point, or NOTHING."""
+        searched = {p.key.lstrip("+"): point[p.name] for p in self.space.active(point)}
+
+        def look(key: str) -> Any:
+            if key in searched:
+                return searched[key]
+            return _value_at(composed, key)
+
+        return look
 
     def _find_space(self) -> Space:
         """Return the space: the sweeps of the command line, `sweeper.space`, and `_space_` nodes.
@@ -74,8 +152,11 @@ class Points:
         roots = [self._parameter(override) for override in typed.values()]
         for root in roots:
             self._check_options(root)
-        if self.is_grid:
-            return Space(tuple(roots))
+        if plan.settings.search.name == "points":
+            roots = self._listed_roots(roots)
+        constraint = self._allows if self.constraints else None
+        if self.listed:
+            return Space(tuple(roots), constraint=constraint)
         # A group below another swept one comes with the option that brings it.
         above = [f"{root.override.key}/" for root in roots if root.is_group]
         groups = [r for r in roots if r.is_group and not r.override.key.startswith(tuple(above))]
@@ -84,7 +165,33 @@ class Points:
         def branch(chosen: Mapping[str, Override]) -> list[Parameter]:
             return self._parameters(chosen, values, fixed)
 
-        return Space(tuple(groups), branch)
+        return Space(tuple(groups), branch, constraint)
+
+    def _listed_roots(self, roots: Sequence[Parameter]) -> list[Parameter]:
+        """Return the parameters of a list of points: each with the values that it takes in it."""
+        points, where = self.plan.settings.search.options.get("points"), "in sweeper.search.points"
+        if roots:
+            raise SpaceError(
+                f"The search 'points' runs a list of points, so '{roots[0].override.text}' has no place",
+                hint="Put the values into sweeper.search.points, or use the search 'grid' or 'zip'.",
+            )
+        if not isinstance(points, list) or not points or not all(isinstance(p, dict) and p for p in points):
+            raise SpaceError("There are no points to run", where, "Write points: [{lr: 0.1}, {lr: 0.2}]")
+        keys = list(points[0])
+        for number, point in enumerate(points):
+            if set(point) != set(keys):
+                raise SpaceError(
+                    f"Point {number} has {', '.join(point)}, but the first has {', '.join(keys)}",
+                    where,
+                    "Give every point the same keys.",
+                )
+        found = [
+            self._parameter(declared(str(key), [point[key] for point in points], "sweeper.search.points"))
+            for key in keys
+        ]
+        for root in found:
+            self._check_options(root)
+        return found
 
     def _parameter(self, override: Override, *, owner: str = "", inside: str = "") -> Parameter:
         if override.sign == "~":
@@ -130,7 +237,7 @@ class Points:
 
     def _is_conditional(self, override: object) -> bool:
         """Whether an override's key is declared by some swept option, and so absent elsewhere."""
-        if not isinstance(override, Override) or self.is_grid:
+        if not isinstance(override, Override) or self.listed:
             return False
         return override.name in self._declared_keys()
 
@@ -193,6 +300,17 @@ class Points:
         return found
 
 
+def _constraints(texts: str | Sequence[Any] | None) -> tuple[Constraint, ...]:
+    listed = [texts] if isinstance(texts, str) else texts or ()
+    return tuple(Constraint(str(text)) for text in listed)
+
+
+def _constrained(constraints: Sequence[Constraint]) -> set[str]:
+    """Return every key that constraints name; of a quotient, its parts too."""
+    keys = {key for constraint in constraints for key in constraint.keys}
+    return keys | {part for key in keys for part in key.split("/")}
+
+
 def _firsts(root: Parameter, value: Any) -> Callable[[Parameter], Any]:
     """Return what picks a value for one parameter, and the first of each other."""
     return lambda p: value if p is root else p.first()
@@ -204,22 +322,28 @@ def _with_default(found: Parameter, default: Any, known: bool) -> Parameter:  # 
 
 def _default(composed: Composed, override: Override) -> tuple[Any, bool]:
     """Return the value that a config has for a key, and whether it has the key."""
-    if override.key in composed.choices:
-        return composed.choices[override.key], True
+    found = _value_at(composed, override.key)
+    return (None, False) if found is NOTHING else (found, True)
+
+
+def _value_at(composed: Composed, key: str) -> Any:
+    """Return the value or the choice that a config has at a key, or NOTHING."""
+    if key in composed.choices:
+        return composed.choices[key]
     tree: Any = composed.tree
-    for part in override.key.split("."):
+    for part in key.split("."):
         if isinstance(tree, dict) and part in tree:
             tree = tree[part]
         elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
             tree = tree[int(part)]
         else:
-            return None, False
+            return NOTHING
         if trees.is_interpolation(tree):
             try:
-                tree = resolve.resolve(tree, composed.tree, override.key)
+                tree = resolve.resolve(tree, composed.tree, key)
             except ConfigError:
-                return None, True
-    return tree, True
+                return None
+    return tree
 
 
 def _owner(composed: Composed, key: str) -> str:

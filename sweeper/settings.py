@@ -37,6 +37,14 @@ class SearchSettings(NamedTuple):
     trials: int | None = None
     seed: int | None = None
     timeout: float | None = None
+    target: float | None = None
+    patience: int | None = None
+    repeats: int = 1
+    first: list[Any] = []  # noqa: RUF012  a default is never changed
+    constraint: str | list[Any] | None = None
+    warm_start: str | None = None
+    warm_top: int = 5
+    warm_observe: bool = False
     options: Mapping[str, Any] = {}  # what else the option of the group says
 
 
@@ -123,6 +131,14 @@ HELP = {
     "search.trials": "runs in all; without it 20, and for a grid all of it",
     "search.seed": "seed of the search and of its runs; drawn and recorded if null",
     "search.timeout": "time after which no run starts: 90, 30m, 2h",
+    "search.target": "score that ends the sweep when it is reached",
+    "search.patience": "ended runs without a better score after which no run starts",
+    "search.repeats": "runs of each point, under seeds of their own; their mean is the point's score",
+    "search.first": "points to try first, after the config's own: a list of mappings from key to value",
+    "search.constraint": "what a point must satisfy: 'depth * width < 64', or a list of such",
+    "search.warm_start": "directory of an earlier sweep, whose best points are tried first",
+    "search.warm_top": "how many of them",
+    "search.warm_observe": "whether the earlier sweep's runs count as observations too",
     "launcher.name": "the launcher: an option of the group sweeper/launcher",
     "launcher.jobs": "runs at the same time",
     "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
@@ -144,10 +160,15 @@ HELP = {
     "callbacks": "objects that are told of runs",
 }
 
+# The searches that run a list of points, and need no score.
+LISTED = ("grid", "zip", "points")
+
 # The options that ship, by group: what each says beside its name.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "search": {
         "grid": {},
+        "zip": {},
+        "points": {"points": []},
         "random": {},
         "tpe": {"startup": 10, "candidates": 24},
         "gp": {"startup": None, "candidates": 2000},
@@ -289,6 +310,9 @@ _LEAST = {
     "launcher.max_failures": 1,
     "search.trials": 1,
     "search.seed": 0,
+    "search.patience": 1,
+    "search.repeats": 1,
+    "search.warm_top": 0,
 }
 
 

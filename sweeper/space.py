@@ -282,6 +282,7 @@ class Space:
 
     roots: tuple[Parameter, ...]
     branch: Branch | None = None
+    constraint: Callable[[Point], bool] | None = None  # whether a point may be tried
     _branches: dict[tuple[str, ...], tuple[Parameter, ...]] = field(default_factory=dict)
 
     def active(self, point: Mapping[str, Any]) -> tuple[Parameter, ...]:
@@ -329,6 +330,10 @@ class Space:
         """Return the point that the config itself stands for."""
         return self.complete(Parameter.first)
 
+    def allows(self, point: Point) -> bool:
+        """Return whether the constraints hold at a point."""
+        return self.constraint is None or self.constraint(point)
+
     def key(self, point: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return what two points have in common if and only if they are the same."""
         return tuple(sorted((name, show(value)) for name, value in point.items()))
@@ -352,24 +357,6 @@ class Space:
             return
         for more in _product(below):
             yield from self._extend({**point, **more})
-
-    def grid_size(self) -> int | None:
-        """Return how many points the roots alone make; None if there is no end of them."""
-        size = 1
-        for root in self.roots:
-            if root.domain.size is None:
-                return None
-            size *= root.domain.size
-        return size
-
-    def grid_point(self, index: int) -> Point:
-        """Return the point at a place of the grid of the roots, the last changing fastest."""
-        point: Point = {}
-        for root in reversed(self.roots):
-            assert root.domain.size is not None  # noqa: S101  grid_size() was asked
-            index, at = divmod(index, root.domain.size)
-            point[root.name] = root.domain.at(at)
-        return dict(reversed(point.items()))
 
     def describe(self) -> dict[str, str]:
         """Return the roots' declarations, by key."""

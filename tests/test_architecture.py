@@ -17,7 +17,7 @@ PACKAGE = ROOT / "sweeper"
 # its own floor; never from above, wherever in its text the import stands.
 FLOORS = [
     ["errors", "records"],
-    ["trees", "grammar", "yamls", "nodes", "groups", "space", "store", "instantiation"],
+    ["trees", "grammar", "yamls", "nodes", "groups", "space", "constraint", "store", "instantiation"],
     ["resolve", "score", "current", "entry", "output", "callbacks", "job"],
     ["hydra", "defaults", "typed", "composition", "settings"],
     ["provenance", "plan", "points", "runs"],

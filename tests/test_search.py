@@ -14,8 +14,10 @@ from sweeper.search import SEARCHERS, Asker, make_searcher
 from sweeper.settings import OPTIONS, SearchSettings
 from sweeper.space import Space, parameter
 
-ALL = sorted(set(SEARCHERS) - {"skopt"})  # which is gp by another name
-MODELS = [name for name in ALL if name not in ("grid", "random")]
+LISTS = ("grid", "zip", "points")
+SEARCHES = sorted(set(SEARCHERS) - {*LISTS, "skopt"})  # which is gp by another name
+ALL = ["grid", *SEARCHES]
+MODELS = [name for name in SEARCHES if name != "random"]
 
 
 def space_of(*texts):
@@ -49,7 +51,7 @@ def bowl(point):
 MIXED = ("x=interval(-10,10)", "n=range(0,6)", "lr=interval(1e-4,10,log=true)", "c=1,4,9")
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+@pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("pending", [0, 3])
 def test_the_same_seed_gives_the_same_points_and_another_gives_others(name, pending):
     first, second, other = (
@@ -60,7 +62,7 @@ def test_the_same_seed_gives_the_same_points_and_another_gives_others(name, pend
     assert first != other
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_an_ask_depends_on_the_history_and_not_on_how_it_came_about(name):
     space = space_of(*MIXED)
     trials = search(name, space, bowl, 24, seed=3)
@@ -99,7 +101,7 @@ def test_runs_without_a_score_poison_nothing(name):
     assert search(name, space, lambda _: None, 25)
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_the_configs_own_values_are_the_first_point(name):
     found = parameter(parse("x=interval(0,1)"), "x", default=0.25, has_default=True)
     assert asker(name, Space((found,))).ask(History()) == {"x": 0.25}
@@ -123,7 +125,7 @@ def test_pending_runs_are_reckoned_with(name):
         assert len(set(together)) == 4
 
 
-@pytest.mark.parametrize("name", [name for name in ALL if name != "grid"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_in_a_conditional_space_a_point_has_what_its_branch_has(name, project):
     project.write(
         config="defaults: [m: a]\n",

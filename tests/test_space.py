@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeper.constraint import Constraint
 from sweeper.errors import SpaceError
 from sweeper.grammar import parse
 from sweeper.points import Points
-from sweeper.space import Choices, Floats, Integers, domain_of, parameter
+from sweeper.search.grid import Grid
+from sweeper.search.zip import Zip
+from sweeper.space import Choices, Floats, Integers, Space, domain_of, parameter
 
 
 def domain(text):
@@ -191,8 +194,40 @@ def test_combinations_are_composed_only_when_they_are_needed(models):
 
 
 def test_a_grid_of_any_size_is_never_made():
-    from sweeper.space import Space
-
     space = Space(tuple(parameter(parse(f"{n}=range(0,1000)"), n) for n in "abc"))
-    assert space.grid_size() == 10**9
-    assert space.grid_point(123456789) == {"a": 123, "b": 456, "c": 789}
+    assert Grid().size(space) == 10**9
+    points = Grid().points(space)
+    assert [next(points) for _ in range(1001)][-1] == {"a": 0, "b": 1, "c": 0}
+
+
+def test_zip_pairs_values_and_keeps_single_ones():
+    space = Space(tuple(parameter(parse(text), text) for text in ("a=1,2", "b=range(5,7)", "c=choice(x)")))
+    assert list(Zip().points(space)) == [{"a": 1, "b": 5, "c": "x"}, {"a": 2, "b": 6, "c": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "holds"),
+    [
+        ("depth * width < 64", {"depth": 4, "width": 8}, True),
+        ("depth * width < 64", {"depth": 8, "width": 8}, False),
+        ("model.depth > 2 and not model.wide", {"model.depth": 3, "model.wide": False}, True),
+        ("1 <= a <= b", {"a": 2, "b": 1}, False),
+        ("model in ['tree', 'net'] or a == null", {"model": "tree", "a": 1}, True),
+        ("opt/sched == 'cosine'", {"opt/sched": "step"}, False),
+        ("a / b == 2", {"a": 4, "b": 2}, True),
+        ("log10(lr) < -2 if fast else True", {"lr": 0.1, "fast": True}, False),
+        ("depth < 3", {}, True),  # has nothing to say where there is no depth
+    ],
+)
+def test_a_constraint_is_calculated_from_the_values_of_keys(text, values, holds):
+    assert Constraint(text).holds(values.__getitem__) is holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a <", "open('x')", "a.__class__()", "[x for x in a]", "lambda: 1", "a | b", "a is b", "f'{a}'", "a[0]",
+     "(a := 1)", "min(a, key=b)", "9 ** 9 ** 9", "a + 'x'", "1 / 0"],
+)  # fmt: skip
+def test_what_is_no_constraint_is_refused_and_never_run(text):
+    with pytest.raises(SpaceError):
+        Constraint(text).holds({"a": 1, "b": 2}.__getitem__)

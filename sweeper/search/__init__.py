@@ -8,13 +8,14 @@ the first point, no point comes twice, a finite space ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from itertools import islice
 from random import Random
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from ..errors import SettingsError, nearest
+from ..errors import SettingsError, SpaceError, nearest
+from ..instantiation import instantiate
 from ..records import History, Point, derive_seed
 from ..settings import SearchSettings
 from ..space import Space
@@ -28,9 +29,23 @@ class Searcher(Protocol):
         ...
 
 
+class Lister(Protocol):
+    """A searcher that knows its points beforehand."""
+
+    def size(self, space: Space) -> int:
+        """Return how many points there are."""
+        ...
+
+    def points(self, space: Space) -> Iterator[Point]:
+        """Yield the points, one by one."""
+        ...
+
+
 # Every searcher that ships, by the name of its option: module and class.
 SEARCHERS: dict[str, tuple[str, str]] = {
     "grid": ("grid", "Grid"),
+    "zip": ("zip", "Zip"),
+    "points": ("points", "Points"),
     "random": ("random", "RandomSearch"),
     "tpe": ("tpe", "Tpe"),
     "gp": ("skopt", "Skopt"),
@@ -38,66 +53,106 @@ SEARCHERS: dict[str, tuple[str, str]] = {
 }
 
 
-def make_searcher(settings: SearchSettings) -> Searcher:
-    """Return the searcher that the settings name.
+def make_searcher(settings: SearchSettings) -> Searcher | Lister:
+    """Return the searcher that the settings name: one that ships, or any class by `_target_`.
 
     Raises:
         SettingsError: if there is none of that name, or if it has no such option.
     """
-    name = settings.name
-    if name not in SEARCHERS:
-        raise SettingsError(
-            f"There is no search {name!r}",
-            hint=nearest(name, SEARCHERS) or f"There are {', '.join(SEARCHERS)}.",
-        )
-    module, kind = SEARCHERS[name]
-    options: Mapping[str, Any] = settings.options
+    name, options = settings.name, dict(settings.options)
     try:
+        if "_target_" in options:
+            return instantiate(options)  # type: ignore[no-any-return]
+        if name not in SEARCHERS:
+            raise SettingsError(
+                f"There is no search {name!r}",
+                hint=nearest(name, SEARCHERS) or f"There are {', '.join(SEARCHERS)}.",
+            )
+        module, kind = SEARCHERS[name]
         return getattr(import_module(f".{module}", __name__), kind)(**options)  # type: ignore[no-any-return]
     except TypeError as error:
         raise SettingsError(f"The search {name!r} cannot be made: {error}") from None
 
 
-_TRIES = 20  # asks of a searcher that repeats itself
+_TRIES = 20  # asks of a searcher that repeats itself, or asks for what the constraints forbid
 _DRAWS = 100  # random points thereafter
+_FORBIDDEN_DRAWS = 10_000  # of which so many may be forbidden
 _LOOKED_AT = 100_000  # points of a finite space, at the last
 
 
 class Asker:
-    """Asks a searcher for one new point after another."""
+    """Asks a searcher for one new point after another; `first`, or the config's own, come before."""
 
-    def __init__(self, searcher: Searcher, space: Space, seed: int) -> None:
-        self.searcher, self.space, self.seed = searcher, space, seed
+    def __init__(
+        self, searcher: Searcher | Lister, space: Space, seed: int, first: Sequence[Point] = ()
+    ) -> None:
+        self.searcher = cast("Searcher", searcher)
+        self.space, self.seed, self.first = space, seed, first or [space.first()]
         self.seen: set[tuple[Any, ...]] = set()
         self.asked = 0
+        self._list = None if hasattr(searcher, "ask") else searcher
+        self._left = self._list.points(space) if self._list is not None else None
+
+    def size(self) -> int | None:
+        """Return how many points there are in a list, constraints apart; None for a search."""
+        return self._list.size(self.space) if self._list is not None else None
 
     def replay(self, point: Point) -> None:
         """Take note of a point that an earlier process asked for."""
+        self._note(point)
+        if self._left is not None:
+            key = self.space.key(point)
+            next((listed for listed in self._left if self.space.key(listed) == key), None)
+
+    def _note(self, point: Point) -> None:
         self.seen.add(self.space.key(point))
         self.asked += 1
 
     def ask(self, history: History) -> Point | None:
-        """Return a point that has not been asked for, or None if the space is exhausted."""
+        """Return a point that has not been asked for, or None if there is none left.
+
+        Raises:
+            SpaceError: if no point was found that the constraints allow.
+        """
         point = self._new_point(history)
         if point is not None:
-            self.replay(point)
+            self._note(point)
         return point
 
+    def _is_new(self, point: Point) -> bool:
+        return self.space.key(point) not in self.seen and self.space.allows(point)
+
     def _new_point(self, history: History) -> Point | None:
-        if getattr(self.searcher, "enumerates", False):
-            return self.searcher.ask(self.space, history, Random(0))  # noqa: S311  it draws nothing
-        if not self.asked:
-            return self.space.first()
+        if self._left is not None:
+            return next(filter(self.space.allows, self._left), None)
+        for point in self.first:
+            if self._is_new(point):
+                return point
         for attempt in range(_TRIES):
             rng = Random(derive_seed(self.seed, "ask", self.asked, attempt))  # noqa: S311
-            point = self.searcher.ask(self.space, history, rng)
-            if point is None or self.space.key(point) not in self.seen:
-                return point
+            found = self.searcher.ask(self.space, history, rng)
+            if found is None or self._is_new(found):
+                return found
+        return self._drawn()
+
+    def _drawn(self) -> Point | None:
+        """Return a random point that is new, or in the end whatever is left."""
         rng = Random(derive_seed(self.seed, "draw", self.asked))  # noqa: S311
-        for _ in range(_DRAWS):
+        forbidden = tries = 0
+        while tries < _DRAWS and forbidden < _FORBIDDEN_DRAWS:
             point = self.space.complete(lambda parameter: parameter.domain.sample(rng))
-            if self.space.key(point) not in self.seen:
+            if self._is_new(point):
                 return point
-        left = (p for p in islice(self.space.points(), _LOOKED_AT) if self.space.key(p) not in self.seen)
+            allowed = self.space.allows(point)
+            tries += allowed
+            forbidden += not allowed
+        left = filter(self._is_new, islice(self.space.points(), _LOOKED_AT))
         few = list(islice(left, 100))
-        return rng.choice(few) if few else None
+        if few:
+            return rng.choice(few)
+        if forbidden and not self.asked:
+            raise SpaceError(
+                "No point was found that the constraints allow",
+                hint=f"{forbidden} were drawn. See sweeper.search.constraint.",
+            )
+        return None

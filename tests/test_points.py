@@ -1,0 +1,114 @@
+"""Which points a sweep runs: lists of them, those to try first, those that constraints allow."""
+
+import pytest
+
+TRAIN = """
+    import sweeper
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        return (cfg.x - 3) ** 2 + cfg.get("y", 0)
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+@pytest.fixture
+def plane(project):
+    return project.write(config="x: 1\ny: 1\n", train_py=TRAIN)
+
+
+def points(ended, *keys):
+    return [tuple(float(row[key]) for key in keys) for row in ended.results]
+
+
+def test_zip_runs_values_in_pairs(plane):
+    ended = plane.run("--search", "zip", "x=1,2,3", "y=range(4,7)")
+    assert points(ended, "x", "y") == [(1, 4), (2, 5), (3, 6)]
+    assert ended.out.startswith("zip: 3 runs")
+
+
+def test_a_list_of_points_is_run_as_it_stands(plane):
+    ended = plane.run("--search", "points", "sweeper.search.points=[{x: 1, y: 5}, {x: 7, y: 2}]")
+    assert points(ended, "x", "y") == [(1, 5), (7, 2)]
+
+
+def test_points_to_try_first_come_after_the_configs_own(plane):
+    ended = plane.run(
+        "--search", "random", "--trials", "4", "x=interval(0, 10)", "y=range(0, 5)",
+        "sweeper.search.first=[{x: 2.5}, {x: 3, y: 4}]",
+    )  # fmt: skip
+    assert points(ended, "x", "y")[:3] == [(1, 1), (2.5, 1), (3, 4)]
+
+
+def test_a_constraint_keeps_a_grid_and_a_search_to_what_it_allows(plane):
+    plane.write(config="x: 1\ny: 1\nmost: 4\nsweeper: {search: {constraint: 'x + y <= most'}}\n")
+    grid = plane.run("-m", "x=range(0,4)", "y=range(0,4)")
+    assert points(grid, "x", "y") == [(x, y) for x in range(4) for y in range(4) if x + y <= 4]
+    for search in ("random", "tpe", "gp"):
+        found = plane.run("--search", search, "--trials", "12", "x=range(0,4)", "y=interval(0, 4)")
+        assert len(found.results) == 12
+        assert all(x + y <= 4 for x, y in points(found, "x", "y"))
+
+
+def test_a_constraint_on_an_option_holds_where_it_is_chosen(project):
+    project.write(
+        config="defaults: [model: tree]\nx: 1\n",
+        model__tree="depth: 3\n_space_: {depth: 'range(1, 9)'}\n",
+        model__net="width: 8\n",
+        train_py=TRAIN,
+    )
+    ended = project.run(
+        "--search", "random", "--trials", "8", "model=tree,net", "x=range(0, 9)",
+        "sweeper.search.constraint=[model.depth <= x, \"model == 'tree' or x > 6\"]",
+    )  # fmt: skip
+    rows = ended.results
+    assert {row["model"] for row in rows} == {"tree", "net"}
+    assert all(int(row["model.depth"]) <= int(row["x"]) for row in rows if row["model"] == "tree")
+    assert all(int(row["x"]) > 6 for row in rows if row["model"] == "net")
+
+
+def test_a_resumed_list_goes_on_where_it_was(plane):
+    ended = plane.run("-m", "x=range(0,5)", "y=1,2", "sweeper.search.constraint=x != 2", "--trials", "3")
+    more = plane.run("--resume", str(ended.sweep), "sweeper.search.trials=100")
+    assert points(more, "x", "y") == [(x, y) for x in (0, 1, 3, 4) for y in (1, 2)]
+
+
+def test_several_experiments_have_their_own_spaces_in_one_sweep(project):
+    project.write(
+        config="x: 1\ny: 1\n",
+        experiment__near="# @package _global_\nx: 2\n_space_: {x: 'interval(2, 4)'}\n",
+        experiment__far="# @package _global_\ny: 5\n_space_: {y: 'interval(5, 9)'}\n",
+        train_py=TRAIN,
+    )
+    rows = project.run("--search", "tpe", "--trials", "16", "+experiment=near,far").results
+    assert {row["experiment"] for row in rows} == {"near", "far"}
+    for row in rows:
+        assert bool(row["x"]) == (row["experiment"] == "near")
+        assert bool(row["y"]) == (row["experiment"] == "far")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--search", "zip", "x=1,2", "y=1,2,3"], "all parameters need as many: x has 2, y has 3"),
+        (["--search", "zip", "x=interval(0,1)"], "x has no end of them"),
+        (["--search", "points"], "There are no points to run"),
+        (["--search", "points", "sweeper.search.points=[{x: 1}, {y: 1}]"], "Point 1 has y, but the first has x"),
+        (["--search", "points", "sweeper.search.points=[{x: 1}]", "x=1,2"], "'x=1,2' has no place"),
+        (["--search", "points", "sweeper.search.points=[{z: 1}]"], "no key 'z'"),
+        (["--search", "random", "x=1,2", "sweeper.search.first=[{x: 5}]"], "x is never 5, but one of choice(1, 2)"),
+        (["--search", "random", "x=1,2", "sweeper.search.first=[{z: 5}]"], "'z' is not searched there"),
+        (["--search", "random", "x=1,2", "sweeper.search.first=[5]"], "A point maps keys to values"),
+        (["--search", "random", "x=1,2", "sweeper.search.constraint=z > 1"], "names 'z', but the config has no"),
+        (["--search", "random", "x=1,2", "sweeper.search.constraint=x >"], "cannot be read"),
+        (["--search", "random", "x=interval(0,1)", "sweeper.search.constraint=x > 2"], "No point was found"),
+        (["--search", "random", "x=1,2", "sweeper.search.constraint=x + name"], "cannot be calculated"),
+    ],
+)  # fmt: skip
+def test_a_list_or_a_constraint_that_means_nothing_is_a_mistake(plane, arguments, said):
+    plane.write(config="x: 1\ny: 1\nname: a\n")
+    ended = plane.run(*arguments, code=2)
+    assert said in ended.err
+    assert "Traceback" not in ended.err
