@@ -106,6 +106,11 @@ class _Start:
         if "--hydra-help" in command:
             print(f"Flags\n{flags_help()}")  # noqa: T201
             return None
+        if "--shell-completion" in command:
+            from .completion import answer
+
+            print(answer(command.values["--shell-completion"], os.path.basename(sys.argv[0])))  # noqa: T201
+            return None
         search, name = self.search_path(command), self.primary(command)
         if "--resume" in command:
             for flag in ("--help", "--cfg", "--info", "--explain", "--dry-run"):

@@ -53,7 +53,10 @@ FLAGS = (
     Flag(("--help", "-h"), "print this, the config groups and the config"),
     Flag(("--hydra-help",), "print the flags"),
     Flag(("--version",), "print the version"),
-    Flag(("--shell-completion", "-sc"), "install=, uninstall= or query= bash, zsh or fish", "WHAT"),
+    Flag(
+        ("--shell-completion", "-sc"), "print what makes TAB complete; or query=, for a shell", "WHAT",
+        choices=tuple(f"{do}={shell}" for do in ("install", "uninstall", "query") for shell in ("bash", "zsh", "fish")),
+    ),
 )  # fmt: skip
 
 # These also stand before the overrides of each run, so that it can be made again by its command line.

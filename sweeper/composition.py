@@ -62,7 +62,7 @@ def compose_tree(
     Raises:
         ConfigError: if the config cannot be composed.
     """
-    search = _with_searchpath(search, primary, overrides)
+    search = with_searchpath(search, primary, overrides)
     listed = expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
     own = [root.partition("/")[0] for root in roots]
     for override in listed.overrides:
@@ -131,7 +131,7 @@ def _only_spaces(content: dict[Any, Any]) -> dict[Any, Any]:
     return found
 
 
-def _with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
+def with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
     """Return the search path with what the primary config or the command line adds to it."""
     provider, found = "hydra.searchpath", None
     for override in overrides:
