@@ -26,6 +26,7 @@ class Flag(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
+SHELLS = ("bash", "zsh", "fish")
 FLAGS = (
     Flag(("--multirun", "-m"), "run a grid or a search instead of a single run"),
     Flag(("--search",), "search the space", "NAME", "sweeper/search={}", sweeps=True),
@@ -55,7 +56,7 @@ FLAGS = (
     Flag(("--version",), "print the version"),
     Flag(
         ("--shell-completion", "-sc"), "print what makes TAB complete; or query=, for a shell", "WHAT",
-        choices=tuple(f"{do}={shell}" for do in ("install", "uninstall", "query") for shell in ("bash", "zsh", "fish")),
+        choices=tuple(f"{do}={shell}" for do in ("install", "uninstall", "query") for shell in SHELLS),
     ),
 )  # fmt: skip
 

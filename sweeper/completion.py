@@ -112,8 +112,8 @@ class Started(NamedTuple):
 
 RUNNERS = ("uv", "poetry", "pdm", "pipenv")
 _WITH_VALUE = (
-    "--with", "--with-editable", "--with-requirements", "--python", "-p", "--extra", "--group", "--only-group",
-    "--env-file", "--directory", "--project", "--package", "--index", "--index-url", "-i", "-C",
+    "--with", "--with-editable", "--with-requirements", "--python", "-p", "--extra", "--group",
+    "--only-group", "--env-file", "--directory", "--project", "--package", "--index", "-i", "-C",
 )  # fmt: skip
 
 
@@ -205,40 +205,41 @@ def read_program(file: str, function: str = "", depth: int = _DEEPEST) -> Progra
     if found is not None or not depth:
         return found
     for module, name in _called_imports(tree, file, function):
-        other = find_module(module, [os.path.dirname(os.path.abspath(file))])
+        other = find_module(module, [_package_of(file)[0], os.path.dirname(os.path.abspath(file))])
         if other and other != file:
             found = read_program(other, name, depth - 1)
             if found is not None:
                 return found
-    return ProgramText(file) if re.search(r"^\s*(import|from) (sweeper|hydra)\b", text, re.M) else None
+    return (
+        ProgramText(file) if re.search(r"^\s*(import|from) (sweeper|hydra)\b", text, re.MULTILINE) else None
+    )
 
 
 def _decorator(tree: ast.Module, file: str, function: str) -> ProgramText | None:
-    modules, mains = set(), set()
+    modules: set[str] = set()  # names of sweeper or hydra in the file, and of their `main`
+    mains: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules |= {alias.asname or alias.name for alias in node.names if alias.name in _OURS}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _OURS:
             mains |= {alias.asname or alias.name for alias in node.names if alias.name == "main"}
-
-    def is_main(node: ast.AST) -> bool:
-        if not isinstance(node, ast.Call):
-            return False
-        what = node.func
-        if isinstance(what, ast.Attribute) and isinstance(what.value, ast.Name):
-            return what.attr == "main" and what.value.id in modules
-        return isinstance(what, ast.Name) and what.id in mains
-
-    calls: dict[str, ast.Call] = {}
+    calls: dict[str, ast.Call] = {}  # of `main`, by the function that is decorated
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            calls |= {node.name: call for call in node.decorator_list if is_main(call)}  # type: ignore[misc]
-        elif is_main(node):
-            calls.setdefault("", node)  # type: ignore[arg-type]
+        if isinstance(node, ast.FunctionDef):
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and _names_main(call.func, modules, mains):
+                    calls[node.name] = call
+        elif isinstance(node, ast.Call) and _names_main(node.func, modules, mains):
+            calls.setdefault("", node)  # main(…)(function)
     if not calls:
         return None
-    call = calls.get(function) or next(iter(calls.values()))
-    return _program_of(call, _texts(tree), file)
+    return _program_of(calls.get(function) or next(iter(calls.values())), _texts(tree), file)
+
+
+def _names_main(node: ast.expr, modules: set[str], mains: set[str]) -> bool:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return node.attr == "main" and node.value.id in modules
+    return isinstance(node, ast.Name) and node.id in mains
 
 
 def _texts(tree: ast.Module) -> dict[str, str]:
@@ -263,7 +264,9 @@ def _program_of(call: ast.Call, texts: Mapping[str, str], file: str) -> ProgramT
             given[name] = texts[value.id]
         else:
             return ProgramText(file)
-    return ProgramText(file, **{name: given[name] for name in fields if name in given})  # type: ignore[arg-type]
+    return ProgramText(
+        file, given.get("config_path"), given.get("config_name"), given.get("version_base", "")
+    )
 
 
 def _called_imports(tree: ast.Module, file: str, function: str) -> Iterator[tuple[str, str]]:
@@ -284,20 +287,23 @@ def _called_imports(tree: ast.Module, file: str, function: str) -> Iterator[tupl
             continue
         module = node.module or ""
         if node.level:
-            package = _package_of(file)[: None if node.level == 1 else 1 - node.level]
+            package = _package_of(file)[1][: None if node.level == 1 else 1 - node.level]
             module = ".".join([*package, *filter(None, [module])])
         for alias in node.names:
-            if (alias.asname or alias.name) in called and module.partition(".")[0] not in sys.stdlib_module_names:
+            if (alias.asname or alias.name) in called and module.partition(".")[
+                0
+            ] not in sys.stdlib_module_names:
                 yield module, alias.name
 
 
-def _package_of(file: str) -> list[str]:
-    """Return the names of the packages that a file stands in."""
-    folder, names = os.path.dirname(os.path.abspath(file)), []
+def _package_of(file: str) -> tuple[str, list[str]]:
+    """Return the folder above the packages that a file stands in, and their names."""
+    folder = os.path.dirname(os.path.abspath(file))
+    names: list[str] = []
     while os.path.isfile(os.path.join(folder, "__init__.py")):
         folder, name = os.path.split(folder)
         names.insert(0, name)
-    return names
+    return folder, names
 
 
 # ------------------------------------------------------------------------- what is offered
@@ -314,16 +320,19 @@ class Completer:
         """Return what a word may become; some may not begin with it."""
         flag = _flag_named(self.arguments[-1]) if self.arguments else None
         if flag is not None and flag.value:
-            found = [f"{value}{'' if value[-1:] in '=./,' else ' '}" for value in self._values_of(flag, word)]
-            if found or not flag.optional:
-                return found
+            values = [value for value in self._values_of(flag, word) if value.startswith(word)]
+            if values or not flag.optional:
+                return [value if value[-1] in "=./" else f"{value} " for value in values]
         name, equals, value = word.partition("=")
         if word.startswith("-"):
             flag = _flag_named(name) if equals else None
             if flag is not None:
                 return [f"{name}={found}" for found in self._values_of(flag, value)]
             return [f"{name} " for flag in FLAGS for name in flag.names]
-        if self.program.config_path is None and not self.command.values.keys() & {"--config-path", "--config-dir"}:
+        if self.program.config_path is None and not self.command.values.keys() & {
+            "--config-path",
+            "--config-dir",
+        }:
             return ()
         sign = re.match(r"\+\+|\+|~|", name)[0]  # type: ignore[index]
         key = name[len(sign) :]
@@ -349,7 +358,9 @@ class Completer:
         if long == "--config-dir":
             return _paths(word, folders=True)
         if long == "--resume":
-            made = [os.path.dirname(path) for at in ("*", "*/*") for path in glob(f"multirun/{at}/sweep.jsonl")]
+            made = [
+                os.path.dirname(path) for at in ("*", "*/*") for path in glob(f"multirun/{at}/sweep.jsonl")
+            ]
             return [path for path in made if path.startswith(word)] or _paths(word, folders=True)
         if long in ("--package", "--explain"):
             return [key.removesuffix("=") for key in self._config_keys(word)]
@@ -372,8 +383,9 @@ class Completer:
         if sign == "~":
             yield from (name for name in choices if key or not name.startswith(("hydra/", "sweeper/")))
         elif sign != "++":
-            groups = self._groups(key)
-            yield from (name for name in groups if sign != "+" or name.removesuffix("=") not in choices)
+            elsewhere = {name.partition("@")[0] for name in choices if "@" in name} - choices.keys()
+            unfit = choices if sign == "+" else elsewhere
+            yield from (name for name in self._groups(key) if name.removesuffix("=") not in unfit)
             yield from (f"{name}=" for name in choices if "@" in name and sign != "+")
         for name in self._config_keys(key):
             if sign == "~":
@@ -435,7 +447,11 @@ class Completer:
             sources.append(Folder(self.command.values["--config-dir"], "command-line"))
         path = self.command.values.get("--config-path", self.program.config_path)
         base = os.path.dirname(os.path.abspath(self.program.file))
-        main = source(os.path.normpath(os.path.join(base, path)) if "://" not in path else path, "main") if path else None
+        main = (
+            source(os.path.normpath(os.path.join(base, path)) if "://" not in path else path, "main")
+            if path
+            else None
+        )
         found = search_path(main, *sources, shipped(), _Stored())
         found.legacy = is_legacy(self.program.version_base)
         with suppress(SweeperError):
@@ -464,7 +480,8 @@ class Completer:
         found = self._compose(overrides)
         if found is not None:
             return found
-        found, kept = self._compose([]) or Composed({}, {}, []), []
+        found = self._compose([]) or Composed({}, {}, [])
+        kept: list[Override] = []
         for override in overrides:
             more = self._compose([*kept, override])
             if more is not None:
@@ -565,7 +582,9 @@ def _paths(begun: str, base: str = "", *, folders: bool = False) -> Iterator[str
     above, name = os.path.split(begun)
     shown = begun[: len(begun) - len(name)]
     with suppress(OSError):
-        for entry in sorted(os.scandir(os.path.join(base, os.path.expanduser(above)) or "."), key=lambda e: e.name):
+        for entry in sorted(
+            os.scandir(os.path.join(base, os.path.expanduser(above)) or "."), key=lambda e: e.name
+        ):
             if entry.name.startswith(".") and not name.startswith("."):
                 continue
             if entry.is_dir():
@@ -709,5 +728,5 @@ def answer(asked: str, command: str) -> str:
 
     names = dict.fromkeys([*PYTHONS, os.path.basename(sys.executable), *RUNNERS, command])
     script = (INSTALL if action == "install" else UNINSTALL)[shell]
-    words = " ".join(shlex.quote(name) for name in names if name)
-    return script.strip("\n") % {"start": START, "python": shlex.quote(sys.executable), "words": words}
+    quoted = " ".join(shlex.quote(name) for name in names if name)
+    return script.strip("\n") % {"start": START, "python": shlex.quote(sys.executable), "words": quoted}
