@@ -647,9 +647,10 @@ _sweeper_ask() {
 }
 _sweeper_complete() {
     local -a found whole open
-    found=("${(@f)$(_sweeper_ask "${(Q)words[1]}" zsh "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}")}")
-    whole=("${(@M)found:#* }") open=("${(@)found:#* }")
-    whole=("${(@)whole%% }") open=("${(@)open:#}")
+    found=(${(f)"$(
+        _sweeper_ask "${(Q)words[1]}" zsh "${(@Q)words[1,CURRENT-1]}" "${(Q)PREFIX}"
+    )"})
+    whole=(${${(M)found:#* }%% }) open=(${found:#* })
     if (( $#whole + $#open )); then
         compadd -S ' ' -a whole
         compadd -S '' -a open

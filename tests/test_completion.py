@@ -324,10 +324,13 @@ class Terminal:
         (home / ".zshrc").write_text("autoload -Uz compinit && compinit -u\n")
         env = {"HOME": str(home), "TERM": "dumb", "PS1": "$ ", "PYTHONPATH": os.pathsep.join(sys.path)}
         env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self.process, self.fd = pty.fork()
-        if not self.process:
-            os.chdir(folder)
-            os.execvpe(command[0], command, env)
+        self.fd, theirs = pty.openpty()
+        own = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", own, *command], cwd=folder, env=env, start_new_session=True,
+            stdin=theirs, stdout=theirs, stderr=theirs,
+        )  # fmt: skip
+        os.close(theirs)
 
     def type(self, text: str, expected: str, seconds: float = 20) -> bool:
         """Type a text and wait until the shell has shown what is expected."""
@@ -335,13 +338,13 @@ class Terminal:
         os.write(self.fd, text.encode())
         while time.monotonic() < end and expected.encode() not in shown:
             if select.select([self.fd], [], [], 0.1)[0]:
-                shown += os.read(self.fd, 65536)
+                shown += os.read(self.fd, 65536).replace(b"\a", b"")
         return expected.encode() in shown
 
     def close(self) -> None:
         os.write(self.fd, b"\x03exit\n")
         os.close(self.fd)
-        os.waitpid(self.process, 0)
+        self.process.wait(10)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
