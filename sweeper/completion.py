@@ -27,6 +27,7 @@ from .errors import SweeperError, UsageError
 from .grammar import Choice, Override, parse, show
 from .groups import Config, Folder, SearchPath, Source, source
 from .plan import ROOTS, shipped
+from .trees import MISSING
 
 # ------------------------------------------------------------------------- what the shell calls
 
@@ -96,7 +97,7 @@ def complete(words: Sequence[str], word: str) -> list[str]:
     if program is None:
         return []
     offers = Completer(program, started.arguments).offers(word)
-    return list(dict.fromkeys(offer for offer in offers if offer.startswith(word)))
+    return list(dict.fromkeys(o for o in offers if o.startswith(word) and "\n" not in o))
 
 
 # ------------------------------------------------------------------------- which program it is
@@ -313,8 +314,9 @@ class Completer:
     """What completes the arguments of a program, given those that stand before the cursor."""
 
     def __init__(self, program: ProgramText, arguments: Sequence[str]) -> None:
-        self.program, self.arguments = program, arguments
-        self.command = _read(arguments)
+        self.program = program
+        self.arguments = [os.path.expanduser(word) for word in arguments]  # ~/configs; ~group stays
+        self.command = _read(self.arguments)
 
     def offers(self, word: str) -> Iterable[str]:
         """Return what a word may become; some may not begin with it."""
@@ -352,15 +354,14 @@ class Completer:
         if long == "--tracker":
             return _in_a_list(word, self.search.options("sweeper/tracker"))
         if long == "--config-name":
-            return [name.removesuffix("=") for name in self._files(word)]
+            return self._files(word)
         if long == "--config-path":
             return _paths(word, os.path.dirname(self.program.file), folders=True)
         if long == "--config-dir":
             return _paths(word, folders=True)
         if long == "--resume":
-            made = [
-                os.path.dirname(path) for at in ("*", "*/*") for path in glob(f"multirun/{at}/sweep.jsonl")
-            ]
+            records = glob("multirun/*/sweep.jsonl") + glob("multirun/*/*/sweep.jsonl")
+            made = [os.path.dirname(record) for record in records]
             return [path for path in made if path.startswith(word)] or _paths(word, folders=True)
         if long in ("--package", "--explain"):
             return [key.removesuffix("=") for key in self._config_keys(word)]
@@ -430,12 +431,7 @@ class Completer:
         value = _at(self.tree, key)
         if isinstance(value, bool):
             return ("true", "false")
-        return () if value in ({}, "???") or (value is None and not self._has(key)) else (show(value),)
-
-    def _has(self, key: str) -> bool:
-        above, _, name = key.rpartition(".")
-        node = _at(self.tree, above)
-        return isinstance(node, dict) and name in map(str, node)
+        return () if isinstance(value, dict) or value == MISSING else (show(value),)
 
     # ---- the config, as far as the command line says it
 
@@ -559,14 +555,14 @@ def _merge(tree: dict[Any, Any], other: Any) -> None:
 
 
 def _at(tree: Any, key: str) -> Any:
-    """Return what stands at a dotted key, as written; None where there is nothing."""
+    """Return what stands at a dotted key, as written; MISSING where there is nothing."""
     for part in filter(None, key.split(".")):
         if isinstance(tree, dict):
-            tree = next((value for name, value in tree.items() if str(name) == part), None)
+            tree = next((value for name, value in tree.items() if str(name) == part), MISSING)
         elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
             tree = tree[int(part)]
         else:
-            return None
+            return MISSING
     return tree
 
 
@@ -618,7 +614,7 @@ _sweeper_complete() {
     done < <(_sweeper_ask "$1" bash "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS")
     if [ "${#COMPREPLY[@]}" -eq 0 ]; then
         compopt +o nospace 2>/dev/null
-        [[ "${!before}" =~ -F\ ([^ ]+) ]] && "${BASH_REMATCH[1]}" "$@"
+        [[ "${!before-}" =~ -F\ ([^ ]+) ]] && "${BASH_REMATCH[1]}" "$@"
     fi
 }
 _sweeper_install() {
@@ -693,7 +689,7 @@ UNINSTALL = {
 for _sweeper_word in %(words)s; do
     complete -r -- "$_sweeper_word" 2>/dev/null
     _sweeper_name="_sweeper_before_${_sweeper_word//[^a-zA-Z0-9_]/_}"
-    eval "${!_sweeper_name}"
+    eval "${!_sweeper_name-}"
     unset "$_sweeper_name"
 done
 unset _sweeper_word _sweeper_name

@@ -42,6 +42,8 @@ def tree(project, monkeypatch):
             name: two words
             unknown: ???
             net: {deep: {er: 1}, layers: [1, 2]}
+            none: null
+            text: "two\\nlines"
         """,
         model__gbm="lr: 0.3\ndepth: 3\n_space_: {depth: 'range(1, 9)'}\n",
         model__ridge="alpha: 1.0\n",
@@ -92,6 +94,10 @@ OFFERS = {
     "name=": ["name='two words'"],
     "verbose=": ["verbose=true", "verbose=false"],
     "unknown=": [],
+    "none=": ["none=null"],
+    "net=": [],
+    "net.layers.1=": ["net.layers.1=2"],
+    "text=": [],
     "nothing": [],
     "nothing=": [],
     "model.lr.x": [],
@@ -155,6 +161,12 @@ def test_what_stands_before_it_is_honoured(tree, line):
     (tree.folder / "more/group").mkdir(parents=True)
     (tree.folder / "more/group/one.yaml").write_text("x: 1\n")
     assert offers(line) == HONOURED[line]
+
+
+def test_a_folder_below_home_is_found(tree, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree.folder))
+    assert offers("-cd ~/conf -cp ~/co") == ["~/conf/"]
+    assert offers("-cp ~/conf model=g") == ["model=gbm"]
 
 
 def test_a_searchpath_of_the_config_is_honoured(tree):
@@ -387,6 +399,25 @@ def test_an_earlier_completion_of_a_command_still_works_and_comes_back(tree):
         env={"PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert ended.stdout.splitlines() == ["sync", "gbm", "complete -o nospace -F theirs uv"]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_a_python_that_has_no_sweeper_leaves_it_to_the_one_that_installed(tree):
+    tree.write(installed__train_py=INSTALL)
+    (tree.folder / "install.sh").write_text(tree.run("installed/train.py", "-sc", "install=bash").out)
+    other = tree.folder / "python3"
+    other.write_text("#!/bin/sh\necho asked > asked\nexit 1\n")
+    other.chmod(0o755)
+    script = """
+        set -u
+        source ./install.sh
+        COMP_LINE="./python3 train.py model=g" COMP_POINT=26; _sweeper_complete ./python3
+        echo "${COMPREPLY[@]}"
+    """
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(["bash", "-c", script], cwd=tree.folder, capture_output=True, text=True, env=env)
+    assert (ended.stdout, ended.stderr) == ("gbm\n", "")
+    assert (tree.folder / "asked").exists()
 
 
 def test_tab_answers_soon_in_a_large_tree(tree):
