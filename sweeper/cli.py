@@ -55,7 +55,7 @@ FLAGS = (
     Flag(("--hydra-help",), "print the flags"),
     Flag(("--version",), "print the version"),
     Flag(
-        ("--shell-completion", "-sc"), "print what makes TAB complete; or query=, for a shell", "WHAT",
+        ("--shell-completion", "-sc"), "print what makes TAB complete, or what undoes it", "WHAT",
         choices=tuple(f"{do}={shell}" for do in ("install", "uninstall", "query") for shell in SHELLS),
     ),
 )  # fmt: skip

@@ -93,7 +93,7 @@ def complete(words: Sequence[str], word: str) -> list[str]:
     started = find_script(words)
     if started is None:
         return []
-    program = read_program(started.file, started.function)
+    program = read_program(started.file)
     if program is None:
         return []
     offers = Completer(program, started.arguments).offers(word)
@@ -104,11 +104,10 @@ def complete(words: Sequence[str], word: str) -> list[str]:
 
 
 class Started(NamedTuple):
-    """What a command line starts: a file, the function in it if that is known, and the words after."""
+    """What a command line starts: a file, and the words after it."""
 
     file: str
     arguments: list[str]
-    function: str = ""
 
 
 RUNNERS = ("uv", "poetry", "pdm", "pipenv")
@@ -290,11 +289,8 @@ def _called_imports(tree: ast.Module, file: str, function: str) -> Iterator[tupl
         if node.level:
             package = _package_of(file)[1][: None if node.level == 1 else 1 - node.level]
             module = ".".join([*package, *filter(None, [module])])
-        for alias in node.names:
-            if (alias.asname or alias.name) in called and module.partition(".")[
-                0
-            ] not in sys.stdlib_module_names:
-                yield module, alias.name
+        if module.partition(".")[0] not in sys.stdlib_module_names:
+            yield from ((module, n.name) for n in node.names if (n.asname or n.name) in called)
 
 
 def _package_of(file: str) -> tuple[str, list[str]]:
@@ -331,10 +327,9 @@ class Completer:
             if flag is not None:
                 return [f"{name}={found}" for found in self._values_of(flag, value)]
             return [f"{name} " for flag in FLAGS for name in flag.names]
-        if self.program.config_path is None and not self.command.values.keys() & {
-            "--config-path",
-            "--config-dir",
-        }:
+        if not (
+            self.program.config_path or "--config-path" in self.command or "--config-dir" in self.command
+        ):
             return ()
         sign = re.match(r"\+\+|\+|~|", name)[0]  # type: ignore[index]
         key = name[len(sign) :]
@@ -598,7 +593,7 @@ PYTHONS = ("python", "python3", *(f"python3.{minor}" for minor in range(10, 16))
 INSTALL = {
     "bash": r"""
 _sweeper_ask() {
-    local python="${1/#\~/$HOME}"
+    local python="${1/#\~/${HOME-}}"
     shift
     case "${python##*/}" in
         python*) "$python" -c '%(start)s' "$@" 2>/dev/null && return ;;
@@ -634,7 +629,7 @@ _sweeper_install %(words)s
     "zsh": r"""
 (( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
 _sweeper_ask() {
-    local python="${1/#\~/$HOME}"
+    local python="${1/#\~/${HOME-}}"
     shift
     case "${python:t}" in
         python*) "$python" -c '%(start)s' "$@" 2>/dev/null && return ;;
