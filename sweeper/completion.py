@@ -313,6 +313,7 @@ class Completer:
         self.program = program
         self.arguments = [os.path.expanduser(word) for word in arguments]  # ~/configs; ~group stays
         self.command = _read(self.arguments)
+        self.path = self.command.values.get("--config-path", program.config_path)
 
     def offers(self, word: str) -> Iterable[str]:
         """Return what a word may become; some may not begin with it."""
@@ -436,13 +437,10 @@ class Completer:
         sources: list[Source] = []
         if "--config-dir" in self.command:
             sources.append(Folder(self.command.values["--config-dir"], "command-line"))
-        path = self.command.values.get("--config-path", self.program.config_path)
-        base = os.path.dirname(os.path.abspath(self.program.file))
-        main = (
-            source(os.path.normpath(os.path.join(base, path)) if "://" not in path else path, "main")
-            if path
-            else None
-        )
+        main, base = None, os.path.dirname(os.path.abspath(self.program.file))
+        if self.path is not None:
+            path = self.path if "://" in self.path else os.path.normpath(os.path.join(base, self.path))
+            main = source(path, "main")
         found = search_path(main, *sources, shipped(), _Stored())
         found.legacy = is_legacy(self.program.version_base)
         with suppress(SweeperError):

@@ -245,6 +245,11 @@ def test_a_decorator_is_read_as_it_may_be_written(tree, decorator):
     assert offers("model.d") == ["model.depth="]
 
 
+def test_an_empty_config_path_is_the_scripts_folder(tree):
+    (tree.folder / "train.py").write_text("import hydra\n@hydra.main(config_path='')\ndef f(cfg): ...\n")
+    assert offers("conf/model=g") == ["conf/model=gbm"]
+
+
 def test_a_decorated_call_is_read_too(tree):
     (tree.folder / "train.py").write_text(
         "import sweeper\ndef f(cfg): ...\nsweeper.main(config_path='conf', config_name='config')(f)()\n"
