@@ -328,9 +328,7 @@ class Completer:
             if flag is not None:
                 return [f"{name}={found}" for found in self._values_of(flag, value)]
             return [f"{name} " for flag in FLAGS for name in flag.names]
-        if not (
-            self.program.config_path or "--config-path" in self.command or "--config-dir" in self.command
-        ):
+        if self.path is None and "--config-dir" not in self.command:
             return ()
         sign = re.match(r"\+\+|\+|~|", name)[0]  # type: ignore[index]
         key = name[len(sign) :]
