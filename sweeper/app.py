@@ -106,6 +106,11 @@ class _Start:
 
             print(f"sweeper {__version__}")  # noqa: T201
             return None
+        if "--shell-completion" in command:
+            from .completion import answer
+
+            print(answer(command.values["--shell-completion"], os.path.basename(sys.argv[0])))  # noqa: T201
+            return None
         search, name = self.search_path(command), self.primary(command)
         if "--resume" in command:
             for flag in ("--help", "--cfg", "--info", "--explain", "--dry-run"):

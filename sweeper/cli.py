@@ -26,6 +26,7 @@ class Flag(NamedTuple):
     choices: tuple[str, ...] = ()
 
 
+SHELLS = ("bash", "zsh", "fish")
 FLAGS = (
     Flag(("--multirun", "-m"), "run a grid or a search instead of a single run"),
     Flag(("--search",), "search the space", "NAME", "sweeper/search={}", sweeps=True),
@@ -53,7 +54,10 @@ FLAGS = (
     Flag(("--help", "-h"), "print this, the config groups and the config"),
     Flag(("--hydra-help",), "print the flags"),
     Flag(("--version",), "print the version"),
-    Flag(("--shell-completion", "-sc"), "install=, uninstall= or query= bash, zsh or fish", "WHAT"),
+    Flag(
+        ("--shell-completion", "-sc"), "print what makes TAB complete, or what undoes it", "WHAT",
+        choices=tuple(f"{do}={shell}" for do in ("install", "uninstall", "query") for shell in SHELLS),
+    ),
 )  # fmt: skip
 
 # These also stand before the overrides of each run, so that it can be made again by its command line.

@@ -95,7 +95,7 @@ def list_defaults(
     skip_missing: bool = False,
 ) -> tuple[SearchPath, DefaultsList]:
     """Return the search path with what the config adds to it, and the defaults list."""
-    search = _with_searchpath(search, primary, overrides)
+    search = with_searchpath(search, primary, overrides)
     return search, expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
 
 
@@ -161,7 +161,7 @@ def _only_spaces(content: dict[Any, Any]) -> dict[Any, Any]:
     return found
 
 
-def _with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
+def with_searchpath(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> SearchPath:
     """Return the search path with what the primary config or the command line adds to it."""
     provider, found = "hydra.searchpath", None
     for override in overrides:

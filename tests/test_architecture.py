@@ -24,7 +24,7 @@ FLOORS = [
     ["search", "launch", "track"],
     ["view", "results", "journal", "single", "loop"],
     ["cli", "show"],
-    ["app"],
+    ["completion", "app"],
     ["types", "core", "utils", "__init__"],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
