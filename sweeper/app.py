@@ -25,6 +25,7 @@ from .groups import SearchPath, Source, Table, content_at, source
 from .plan import OWN, Plan, directory_of, make_plan, shipped
 from .records import FunctionRef, Program
 
+BUDGETS = tuple(f"sweeper.search.{name}" for name in ("trials", "timeout", "target", "patience"))
 UNSET = ""  # of version_base: none was given
 
 
@@ -234,9 +235,11 @@ class _Start:
                     f"'{override.text}' would change a sweep that is resumed",
                     hint="Only settings of sweeper can be given, such as --trials and --jobs.",
                 )
-            if override.name.startswith(
-                ("sweeper/search", "sweeper.space", "sweeper.search.seed", "sweeper.objective")
-            ):
+            budget = override.name in BUDGETS
+            if not budget and override.name.startswith(
+                ("sweeper/search", "sweeper.search", "sweeper/pruner", "sweeper.pruner", "sweeper.space",
+                 "sweeper.objective")
+            ):  # fmt: skip
                 raise UsageError(f"'{override.text}' would change the search of a sweep that is resumed")
         earlier = journal.find_earlier(directory, command.overrides, retry_failed="--retry-failed" in command)
         recorded = parse_command(made["flags"])

@@ -70,7 +70,7 @@ def journaled(outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
     if outcome.values:
         kept["values"] = list(outcome.values)
-    for name in ("error", "note"):
+    for name in ("error", "note", "last"):
         if getattr(outcome, name):
             kept[name] = getattr(outcome, name)
     return kept
@@ -98,6 +98,7 @@ def outcome_from(event: Mapping[str, Any]) -> Outcome:
         seconds=event["seconds"],
         error=event.get("error", ""),
         note=event.get("note", ""),
+        last=tuple(event["last"]) if event.get("last") else None,
     )
 
 
@@ -162,6 +163,7 @@ class Earlier(NamedTuple):
     events: list[dict[str, Any]]
     retry_failed: bool = False
     overrides: tuple[str, ...] = ()  # given to this resume and to those before it
+    warm: Mapping[str, Any] | None = None  # what was known beforehand
 
 
 def read_sweep(directory: str) -> dict[str, Any]:
@@ -197,8 +199,9 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
         raise RecordError(f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole")
     given = [text for event in events if event["event"] == "resume" for text in event.get("overrides", ())]
     return Earlier(
-        directory, record["id"], record["seed"], begun["epoch"], events, retry_failed, (*given, *overrides)
-    )
+        directory, record["id"], record["seed"], begun["epoch"], events, retry_failed,
+        (*given, *overrides), begun.get("warm"),
+    )  # fmt: skip
 
 
 def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:

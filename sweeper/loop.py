@@ -13,8 +13,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,7 @@ from .launch import Executor, Launcher, RunDiedError, make_launcher
 from .plan import Plan, directory_of
 from .points import Points
 from .provenance import git_state
+from .prune import Pruner, make_pruner
 from .records import (
     CANCELLED,
     COMPLETED,
@@ -49,7 +50,6 @@ from .records import (
     Outcome,
     Point,
     Program,
-    Trial,
     now,
 )
 from .results import RunResult, SweepResult, best_of, write_results
@@ -57,7 +57,9 @@ from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
 from .search import Asker, Lister, Searcher, make_searcher
 from .settings import LISTED
 from .track import SweepRecord, Trackers, open_trackers
+from .trials import Trials
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, show_param, summary
+from .warm import warm_from, warm_start
 
 DEFAULT_TRIALS = 20
 _POLL = 0.25  # seconds between looks at what runs report
@@ -78,6 +80,22 @@ class _Asked:
     result: RunResult | None = None
 
 
+class _Thinker:
+    """A thread for a searcher to ask in, made when it is needed."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+
+    def submit(self, ask: Callable[[History], Point | None], history: History) -> Future[Point | None]:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(1, "sweeper-ask")
+        return self._pool.submit(ask, history)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
 @dataclass(slots=True)
 class Sweep:
     """A sweep that goes on: all its state."""
@@ -88,12 +106,15 @@ class Sweep:
     asker: Asker
     trackers: Trackers
     view: View
+    trials: Trials
+    pruner: Pruner | None = None
     runs: dict[int, _Asked] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)  # the numbers that have ended, in that order
-    ended: list[Trial] = field(default_factory=list)  # the same, for the searcher
-    pending: dict[int, Trial] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)  # of the runs' directories
-    again: list[int] = field(default_factory=list)  # asked by an earlier process, not ended
+    again: list[int] = field(
+        default_factory=list
+    )  # asked, and not started: by an earlier process, or repeats
+    asking: Future[Point | None] | None = None  # a searcher at work
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""
@@ -112,23 +133,16 @@ class Sweep:
         """Whether scores decide what comes next, or would."""
         return self.plan.settings.search.name not in LISTED
 
-    def history(self) -> History:
-        """Return what a searcher may know now."""
-        return History(self.ended, list(self.pending.values()))
-
     def open(self, asked: _Asked) -> None:
         """Take note of a run that is asked for."""
         self.runs[asked.number] = asked
-        self.pending[asked.number] = Trial(asked.number, asked.point)
+        self.trials.open(asked.number, asked.point)
 
     def close(self, asked: _Asked, result: RunResult) -> None:
         """Take note of what came of a run."""
         asked.result = result
         self.order.append(asked.number)
-        score = result.score if result.status == COMPLETED else None
-        loss = None if score is None else -score if self.maker.objective.maximize else score
-        del self.pending[asked.number]
-        self.ended.append(Trial(asked.number, asked.point, loss))
+        self.trials.close(asked.number, result.outcome)
 
     def restore(self, earlier: Earlier) -> None:
         """Bring the sweep to where an earlier process left it.
@@ -142,7 +156,8 @@ class Sweep:
                 point = point_from(event["point"])
                 self.check_point(number, point)
                 self.open(_Asked(number, point, event["params"]))
-                self.asker.replay(point)
+                if number % self.trials.repeats == 0:
+                    self.asker.replay(point)
             elif event["event"] == "start":
                 asked = self.runs[number]
                 self.reopen(asked)
@@ -153,9 +168,12 @@ class Sweep:
                 again = event["status"] == CANCELLED or (event["status"] == FAILED and earlier.retry_failed)
                 if not again:
                     self.restore_end(number, event["attempt"], outcome_from(event))
-        for asked in self.runs.values():
+        for asked in list(self.runs.values()):
             if asked.result is None:
                 self.look_after(asked)
+        if self.runs:
+            last = self.runs[max(self.runs)]
+            self.repeat(last.number // self.trials.repeats, last.point, begin=last.number + 1)
         ended = self.results()
         progress, best = self.view.progress, best_of(ended, self.maker.objective)
         progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
@@ -167,8 +185,7 @@ class Sweep:
         if asked.result is not None:
             asked.result = None
             self.order.remove(asked.number)
-            self.ended = [trial for trial in self.ended if trial.number != asked.number]
-            self.pending[asked.number] = Trial(asked.number, asked.point)
+            self.trials.reopen(asked.number)
 
     def check_point(self, number: int, point: Point) -> None:
         """Refuse a point that the space does not have."""
@@ -190,6 +207,10 @@ class Sweep:
         """Take over what came of a run."""
         asked = self.runs[number]
         place = self.place(asked.directories[attempt - 1]) if asked.directories else ""
+        if self.pruner is not None:
+            for line in read_reports(place)[0] if place else ():
+                self.pruner.report(number, line["metrics"], line["step"])
+            self.pruner.end(number, outcome.score, pruned=outcome.status == PRUNED)
         self.close(asked, RunResult(number, attempt, place, asked.params, outcome))
 
     def look_after(self, asked: _Asked) -> None:
@@ -224,45 +245,59 @@ class Sweep:
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
-        while True:
-            while len(self.live) < slots and not self.reason:
-                asked = self.next_run()
-                if asked is None:
-                    break
-                self.launch(executor, asked)
-                self.view.progress.running = len(self.live)
+        with closing(_Thinker()) as thinker:
+            while True:
+                while len(self.live) < slots and self.asking is None and not self.reason:
+                    asked = self.next_run(thinker)
+                    if asked is not None:
+                        self.launch(executor, asked)
+                        self.view.progress.running = len(self.live)
+                        self.view.tick()
+                if not self.live and self.asking is None:
+                    return
+                waited: set[Future[Any]] = {*self.live, *([self.asking] if self.asking is not None else [])}
+                done, _ = wait(waited, timeout=_POLL, return_when=FIRST_COMPLETED)
+                self.read_reports()
+                for future in done & self.live.keys():
+                    self.end(future)
+                if self.asking in done:
+                    self.admit(self.asking.result())
+                    self.asking = None
+                self.write_results()
+                self.journal.sync()
                 self.view.tick()
-            if not self.live:
-                return
-            done, _ = wait(self.live, timeout=_POLL, return_when=FIRST_COMPLETED)
-            self.read_reports()
-            for future in done:
-                self.end(future)
-            self.write_results()
-            self.journal.sync()
-            self.view.tick()
 
-    def next_run(self) -> _Asked | None:
-        """Return the run to start next; None, with the reason, if there is none."""
+    def next_run(self, thinker: _Thinker) -> _Asked | None:
+        """Return the run to start next; None if the searcher is at work, or for a reason."""
         settings = self.plan.settings.search
         if self.again:
             return self.runs[self.again.pop(0)]
         limit = self.limit()
         if settings.timeout is not None and time.monotonic() - self.began >= settings.timeout:
             self.reason = f"the time of {settings.timeout:g} s is over"
-            return None
-        if limit is not None and len(self.runs) >= limit:
+        elif limit is not None and len(self.trials) >= limit:
             self.reason = "all trials made" if self.searching else "all points run"
-            return None
-        point = self.asker.ask(self.history())
+        elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
+            self.asking = thinker.submit(self.asker.ask, self.trials.history())
+        else:
+            self.admit(self.asker.ask(self.trials.history()))
+        return None
+
+    def admit(self, point: Point | None) -> None:
+        """Take a point that the searcher asks for, as often as it is to be run."""
         if point is None:
             self.reason = "the space is exhausted" if self.searching else "all points run"
-            return None
-        number = len(self.runs)
-        asked = _Asked(number, point, self.points.space.params(point))
-        self.journal.write("ask", number=number, point=point_texts(point), params=dict(asked.params))
-        self.open(asked)
-        return asked
+        else:
+            self.repeat(len(self.trials), point)
+
+    def repeat(self, trial: int, point: Point, *, begin: int | None = None) -> None:
+        """Line up the runs of a point."""
+        repeats = self.trials.repeats
+        for number in range(trial * repeats if begin is None else begin, (trial + 1) * repeats):
+            asked = _Asked(number, point, self.points.space.params(point))
+            self.journal.write("ask", number=number, point=point_texts(point), params=dict(asked.params))
+            self.open(asked)
+            self.again.append(number)
 
     def limit(self) -> int | None:
         """Return how many runs there may be."""
@@ -322,6 +357,11 @@ class Sweep:
         self.read_reports([job])
         self.offsets.pop(job.number, None)
         outcome = self.outcome_of(future, job)
+        if self.pruner is not None:
+            pruned = outcome.status == PRUNED
+            if pruned:
+                outcome = outcome._replace(last=self.pruner.reached(job.number, outcome.metrics))
+            self.pruner.end(job.number, outcome.score, pruned=pruned)
         self.take(job, outcome)
         if outcome.status == CANCELLED:  # in this process, by Ctrl-C
             raise KeyboardInterrupt
@@ -363,6 +403,18 @@ class Sweep:
         limit, progress = self.plan.settings.launcher.max_failures, self.view.progress
         if limit and progress.ended == progress.failed == limit:
             self.reason = f"the first {limit} runs failed"
+        settings, best = self.plan.settings.search, progress.best
+        target, score = settings.target, outcome.score
+        if (
+            target is not None
+            and score is not None
+            and (score == target or self.maker.objective.better(score, target))
+        ):
+            self.reason = f"the target of {target:g} is reached"
+        if settings.patience and best is not None:
+            since = len(self.order) - 1 - self.order.index(best[0])
+            if since >= settings.patience:
+                self.reason = f"no better score in {since} runs"
         usable = outcome.score is not None or outcome.values
         if self.searching and progress.ended == 1 and outcome.status == COMPLETED and not usable:
             self.reason = "no score to search by"
@@ -378,6 +430,12 @@ class Sweep:
             self.offsets[job.number] = offset
             for line in lines:
                 self.trackers.log(job, line["metrics"], line["step"], line["time"])
+                if self.pruner is not None and self.pruner.report(job.number, line["metrics"], line["step"]):
+                    with open(f"{job.records}/stop", "w", encoding="utf-8"):
+                        pass  # looked for at the run's next report
+        if self.pruner is not None and self.pruner.note:
+            self.view.line(f"note: {self.pruner.note}")
+            self.pruner = None
 
     def results(self) -> list[RunResult]:
         """Return the runs that have ended."""
@@ -435,10 +493,15 @@ def run_sweep(
     """
     settings = plan.settings
     searcher = make_searcher(settings.search)
+    pruner = make_pruner(settings.pruner, settings.goal())
     points = _checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
+    if earlier is not None:
+        warm = warm_from(earlier.warm)
+    else:
+        warm = warm_start(settings.search, points, settings.goal())
     maker = _job_maker(plan, program, earlier)
-    asker = Asker(searcher, points.space, maker.seed or 0, _first_points(points))
+    asker = Asker(searcher, points.space, maker.seed or 0, [*_first_points(points), *warm.first])
     sweep_id, directory, objective = maker.sweep_id, maker.sweep_directory, maker.objective
     record = SweepRecord(
         id=sweep_id, name=settings.name or program.name, directory=directory, started=now(),
@@ -455,14 +518,18 @@ def run_sweep(
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record)
         shown = View(objective, Progress(None, launcher.slots), stream=stream)
-        sweep = Sweep(points, maker, journal, asker, trackers, shown)
+        trials = Trials(objective, settings.search.repeats, warm.observed)
+        sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
         if earlier is not None:  # read again, now that nobody else writes it
             sweep.restore(earlier._replace(events=read_journal(journal.path)))
             sweep.tell_trackers(sweep.results())
         shown.progress.total = _total(sweep)
         overrides = list(earlier.overrides) if earlier is not None else []
         event = "begin" if earlier is None else "resume"
-        journal.write(event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides)
+        journal.write(
+            event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides,
+            **({"warm": warm.journaled()} if earlier is None and settings.search.warm_start else {}),
+        )  # fmt: skip
         shown.begin(_headline(sweep, launcher))
         callbacks = Callbacks(settings.callbacks)
         callbacks.start("on_multirun_start", config=plan.base.config())
@@ -487,11 +554,11 @@ def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -
     points = Points(plan)
     if points.listed:
         Asker(searcher, points.space, 0).size()  # so that one without end is refused
-    elif plan.settings.goal().several and plan.settings.search.name != "random":
+    elif plan.settings.goal().several and not getattr(searcher, "several", False):
         raise SpaceError(
             f"The search '{plan.settings.search.name}' follows one objective, and there are several: "
             f"{plan.settings.goal().describe()}",
-            hint="Name one metric, or search at random: --search random",
+            hint="Name one metric, or use --search tpe, nsga2, sobol or random.",
         )
     elif not points.space.first():
         raise SpaceError(

@@ -134,6 +134,7 @@ class Outcome(NamedTuple):
     score: float | None = None
     metrics: Mapping[str, float] = {}
     values: tuple[float, ...] = ()  # of several objectives, in their order
+    last: tuple[int, float] | None = None  # of a pruned run: the step it came to, and its metric there
     started: str = ""  # ISO 8601, with time zone
     ended: str = ""
     seconds: float = 0.0
@@ -150,12 +151,14 @@ class Trial(NamedTuple):
     """What a searcher knows of a run: its point, and its loss once it has ended.
 
     Lower is better, whichever way the user counts. None in an ended trial means that the run failed,
-    or returned nothing that can be compared.
+    was pruned, or returned nothing that can be compared; of several objectives `losses` has each.
     """
 
     number: int
     point: Point
     loss: float | None = None
+    losses: tuple[float, ...] = ()
+    reached: tuple[int, float] | None = None  # of a pruned run: its last step, and its loss there
 
 
 class History(NamedTuple):
@@ -166,8 +169,8 @@ class History(NamedTuple):
 
     @property
     def scored(self) -> list[Trial]:
-        """The trials that ended with a loss."""
-        return [trial for trial in self.ended if trial.loss is not None]
+        """The trials that ended with a loss, or with several."""
+        return [trial for trial in self.ended if trial.loss is not None or trial.losses]
 
 
 def now() -> str:

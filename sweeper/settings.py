@@ -48,6 +48,13 @@ class SearchSettings(NamedTuple):
     options: Mapping[str, Any] = {}  # what else the option of the group says
 
 
+class PrunerSettings(NamedTuple):
+    """`sweeper.pruner`."""
+
+    name: str = "none"
+    options: Mapping[str, Any] = {}
+
+
 class LauncherSettings(NamedTuple):
     """`sweeper.launcher`."""
 
@@ -93,6 +100,7 @@ class Settings(NamedTuple):
     run: RunSettings = RunSettings()
     sweep: SweepSettings = SweepSettings()
     search: SearchSettings = SearchSettings()
+    pruner: PrunerSettings = PrunerSettings()
     launcher: LauncherSettings = LauncherSettings()
     tracker: Mapping[str, Any] = {}
     objective: ObjectiveSettings = ObjectiveSettings()
@@ -139,6 +147,7 @@ HELP = {
     "search.warm_start": "directory of an earlier sweep, whose best points are tried first",
     "search.warm_top": "how many of them",
     "search.warm_observe": "whether the earlier sweep's runs count as observations too",
+    "pruner.name": "the pruner, which ends runs early: an option of the group sweeper/pruner",
     "launcher.name": "the launcher: an option of the group sweeper/launcher",
     "launcher.jobs": "runs at the same time",
     "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
@@ -174,6 +183,15 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "gp": {"startup": None, "candidates": 2000},
         "skopt": {"startup": None, "candidates": 2000},
     },
+    "pruner": {
+        "none": {},
+        "median": {"startup": 5, "warmup": 0, "interval": 1},
+        "percentile": {"percentile": 25.0, "startup": 5, "warmup": 0, "interval": 1},
+        "asha": {"min_step": 1, "factor": 3},
+        "hyperband": {"min_step": 1, "max_step": None, "factor": 3},
+        "patience": {"patience": 5, "min_delta": 0.0},
+        "threshold": {"lower": None, "upper": None, "warmup": 0},
+    },
     "launcher": {"local": {}, "joblib": {}, "inline": {}},
     "tracker": {"sqlite": {"path": "sweeper.db"}, "none": {}},
 }
@@ -186,6 +204,7 @@ def configs() -> dict[str, Any]:
         "sweeper/config": {
             "defaults": [
                 {"search": "grid"},
+                {"pruner": "none"},
                 {"launcher": "local" if sys.platform.startswith("linux") else "joblib"},
                 {"tracker": "sqlite"},
                 "_self_",
@@ -193,13 +212,12 @@ def configs() -> dict[str, Any]:
             **node,
         }
     }
-    for name, options in OPTIONS["search"].items():
-        found[f"sweeper/search/{name}"] = {"name": name, **options}
-    for name, options in OPTIONS["launcher"].items():
-        found[f"sweeper/launcher/{name}"] = {"name": name, **options}
+    for group in _NAMED:
+        for name, options in OPTIONS[group].items():
+            found[f"sweeper/{group}/{name}"] = {"name": name, **options}
     for name, options in OPTIONS["tracker"].items():
         found[f"sweeper/tracker/{name}"] = {name: dict(options)}
-    for part in ("search", "launcher"):  # the group's option says it
+    for part in _NAMED:  # the group's option says it
         del node[part]["name"]
     return found
 
@@ -234,10 +252,12 @@ def _types(kind: Any) -> dict[str, str]:
     }
 
 
+_NAMED = ("search", "pruner", "launcher")  # groups whose node has the option's name
 _PARTS: dict[str, Any] = {
     "run": RunSettings,
     "sweep": SweepSettings,
     "search": SearchSettings,
+    "pruner": PrunerSettings,
     "launcher": LauncherSettings,
     "objective": ObjectiveSettings,
     "job": JobSettings,
@@ -319,9 +339,16 @@ _LEAST = {
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
     known = OPTIONS.get(path[:-1], {}).get(name, {})
     for key, value in options.items():
-        count = key in known and (known[key] is None or type(known[key]) is int)
-        if count and value is not None and (type(value) is not int or value < 1):
-            raise SettingsError(f"sweeper.{path}{key} must be a whole number above zero, not {show(value)}")
+        usual = known.get(key, "")
+        if (usual is None and (value is None or key in ("lower", "upper"))) or type(usual) not in (
+            int,
+            type(None),
+        ):
+            continue
+        least = 0 if usual == 0 else 1
+        if type(value) is not int or value < least:
+            words = "above zero" if least else "from zero on"
+            raise SettingsError(f"sweeper.{path}{key} must be a whole number {words}, not {show(value)}")
 
 
 def _is_option(path: str, key: str, node: Mapping[str, Any]) -> bool:

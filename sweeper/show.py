@@ -140,10 +140,11 @@ def _info(plan: Plan, what: str) -> str:
 
 def _options() -> str:
     from .launch import LAUNCHERS
+    from .prune import PRUNERS
     from .search import SEARCHERS
     from .track import TRACKERS
 
-    seams = (("search", SEARCHERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS))
+    seams = (("search", SEARCHERS), ("pruner", PRUNERS), ("launcher", LAUNCHERS), ("tracker", TRACKERS))
     return _table([("Group", "Options"), *((f"sweeper/{group}", ", ".join(names)) for group, names in seams)])
 
 

@@ -93,6 +93,11 @@ class Asker:
         self._list = None if hasattr(searcher, "ask") else searcher
         self._left = self._list.points(space) if self._list is not None else None
 
+    @property
+    def thinks(self) -> bool:
+        """Whether an ask may take long."""
+        return self._list is None and not getattr(self.searcher, "quick", False)
+
     def size(self) -> int | None:
         """Return how many points there are in a list, constraints apart; None for a search."""
         return self._list.size(self.space) if self._list is not None else None

@@ -11,6 +11,9 @@ from ..space import Space
 class RandomSearch:
     """Random search; see Bergstra and Bengio 2012, which is why it is the baseline."""
 
+    quick = True
+    several = True  # it follows any number of objectives
+
     def ask(self, space: Space, history: History, rng: Random) -> Point | None:
         """Return a point that depends on nothing but the random stream."""
         return space.complete(lambda parameter: parameter.domain.sample(rng))
