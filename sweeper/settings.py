@@ -138,7 +138,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "grid": {},
         "random": {},
         "tpe": {"startup": 10, "candidates": 24},
-        "gp": {"startup": None, "candidates": 2000},
+        "gp": {"startup": None, "candidates": 512},
         "skopt": {"startup": None, "candidates": 2000},
     },
     "launcher": {"local": {}, "joblib": {}, "inline": {}},

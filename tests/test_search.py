@@ -14,7 +14,7 @@ from sweeper.search import SEARCHERS, Asker, make_searcher
 from sweeper.settings import OPTIONS, SearchSettings
 from sweeper.space import Space, parameter
 
-ALL = sorted(set(SEARCHERS) - {"skopt"})  # which is gp by another name
+ALL = sorted(SEARCHERS)
 MODELS = [name for name in ALL if name not in ("grid", "random")]
 
 

@@ -33,7 +33,7 @@ SEARCHERS: dict[str, tuple[str, str]] = {
     "grid": ("grid", "Grid"),
     "random": ("random", "RandomSearch"),
     "tpe": ("tpe", "Tpe"),
-    "gp": ("skopt", "Skopt"),
+    "gp": ("gp", "Gp"),
     "skopt": ("skopt", "Skopt"),
 }
 
