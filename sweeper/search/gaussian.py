@@ -125,18 +125,21 @@ def fit(columns: Any, losses: Any, owner: Any) -> Any:
 class Posterior:
     """What is known after the observations, for given theta.
 
-    Points that are believed to give what is predicted for them (Kriging believer; Ginsbourger et al.
-    2010) change no prediction, but make it surer around them.
+    `doubt` (n,) adds to the noise of each. Points that are believed to give what is predicted for them
+    (Kriging believer; Ginsbourger et al. 2010) change no prediction, but make it surer around them.
     """
 
-    def __init__(self, theta: Any, columns: Any, losses: Any, owner: Any, believed: Any) -> None:
+    def __init__(
+        self, theta: Any, columns: Any, losses: Any, doubt: Any, owner: Any, believed: Any
+    ) -> None:  # fmt: skip
         self.signal, noise = np.exp(theta[-2:])
         self.scales = np.exp(theta[:-2])[owner]  # (c,)
         self.scaled = columns / self.scales
         size = len(losses)
         points = np.vstack([self.scaled, believed / self.scales])
         covariance = self.signal * matern(squared_distances(points, points))[0]
-        covariance.flat[:: len(points) + 1] += noise + 1e-9 * self.signal
+        covariance.flat[:: len(points) + 1] += noise + _JITTER * self.signal
+        covariance.flat[: size * len(points) : len(points) + 1] += doubt
         lower = np.linalg.cholesky(covariance)
         self.weights = cho_solve((lower[:size, :size], True), losses, check_finite=False)  # R&W eq. 2.25
         self.whitener, _ = lapack.dtrtri(lower, lower=1)  # of which the square is the inverse

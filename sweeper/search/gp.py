@@ -3,7 +3,8 @@
 Matérn-5/2 with a length-scale for each parameter, fitted to the most probable hyper-parameters, and
 LogEI (Ament et al. 2023) climbed by gradient and over neighbouring values. Runs that are pending are
 believed to give what the model predicts for them (Kriging believer; Ginsbourger et al. 2010), so that
-a search on many workers spreads out; failed ones are believed to be as bad as the worst.
+a search on many workers spreads out; failed ones are believed, with doubt, to be as bad
+as the worst: surely so, one that failed by accident would hide what is good around it.
 
 A conditional space has one model too: a parameter that is not there at a point is put in the middle
 of its range, the options tell the branches apart, and improvement alone decides which to look into.
@@ -27,6 +28,7 @@ _EVERY = 20  # runs up to which the hyper-parameters are fitted at each ask
 _GROWTH = 1.15  # of the runs, after which they are fitted again
 _MOST = 400  # runs that are modelled: half of them the best, half the latest of the others
 _FAILED = 100  # failed runs that are modelled beside them, the latest
+_DOUBT = 1.0  # variance of what a failed run is believed to be, where that of all losses is 1
 _LEVELS = 1000  # values above which a parameter counts as smooth
 _INCUMBENTS = 5  # best runs, near which candidates are drawn too
 _BRANCHES = 16  # that are looked at in one ask, beside those that have been tried
@@ -120,6 +122,7 @@ class Gp:
             self._theta(space, history.scored, parameters),
             box.columns(units),
             np.append(losses, [losses.max()] * len(failed)),
+            np.append(np.zeros(len(losses)), [_DOUBT] * len(failed)),
             box.owner,
             box.columns(_rows(parameters, [known.units for known in pending])),
         )
