@@ -180,7 +180,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "points": {"points": []},
         "random": {},
         "tpe": {"startup": 10, "candidates": 24},
-        "gp": {"startup": None, "candidates": 2000},
+        "gp": {"startup": None, "candidates": 512},
         "skopt": {"startup": None, "candidates": 2000},
     },
     "pruner": {

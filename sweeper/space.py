@@ -50,6 +50,14 @@ class Choices:
         """Return a value drawn evenly."""
         return rng.choice(self.values)
 
+    def to_unit(self, value: Any) -> float:
+        """Return the middle of a value's share of [0, 1]; the shares are equal."""
+        return ((self.index(value) or 0) + 0.5) / self.size
+
+    def from_unit(self, unit: float) -> Any:
+        """Return the value in whose share of [0, 1] a number lies."""
+        return self.values[min(max(int(unit * self.size), 0), self.size - 1)]
+
     def describe(self) -> str:
         """Return the text that declares it."""
         return show(Choice(values=self.values))
@@ -81,11 +89,27 @@ class Integers:
 
     def sample(self, rng: Random) -> int:
         """Return a value drawn evenly, or evenly in its logarithm."""
+        return self.from_unit(rng.random()) if self.log else self.at(rng.randrange(self.size))
+
+    def to_unit(self, value: Any) -> float:
+        """Return where a value lies in [0, 1]: in the middle of its share, or where its logarithm is."""
         if not self.log:
-            return self.at(rng.randrange(self.size))
-        low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
-        drawn = round(math.exp(rng.uniform(low, high)))
-        return self.at(round((min(max(drawn, self.low), self.high) - self.low) / self.step))
+            return float(((value - self.low) // self.step + 0.5) / self.size)
+        low, high = self._log_ends
+        return (math.log(value) - low) / (high - low)
+
+    def from_unit(self, unit: float) -> int:
+        """Return the value in whose share of [0, 1] a number lies."""
+        if not self.log:
+            return self.at(min(max(int(unit * self.size), 0), self.size - 1))
+        low, high = self._log_ends
+        value = round(math.exp(low + unit * (high - low)))
+        return self.at(round((min(max(value, self.low), self.high) - self.low) / self.step))
+
+    @property
+    def _log_ends(self) -> tuple[float, float]:
+        """The ends' logarithms, half a one further out, so that the ends get a whole share."""
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
     def describe(self) -> str:
         """Return the text that declares it."""
@@ -119,10 +143,25 @@ class Floats:
 
     def sample(self, rng: Random) -> float:
         """Return a value drawn evenly, or evenly in its logarithm."""
+        return self.from_unit(rng.random())
+
+    def to_unit(self, value: Any) -> float:
+        """Return where a value lies between the ends, or its logarithm between theirs, in [0, 1]."""
+        if self.low == self.high:
+            return 0.5
         if not self.log:
-            return rng.uniform(self.low, self.high)
-        drawn = math.exp(rng.uniform(math.log(self.low), math.log(self.high)))
-        return min(max(drawn, self.low), self.high)
+            return float((value - self.low) / (self.high - self.low))
+        low, high = math.log(self.low), math.log(self.high)
+        return (math.log(value) - low) / (high - low)
+
+    def from_unit(self, unit: float) -> float:
+        """Return the value that lies at a number of [0, 1]."""
+        if not self.log:
+            value = self.low + (self.high - self.low) * unit
+        else:
+            low, high = math.log(self.low), math.log(self.high)
+            value = math.exp(low + (high - low) * unit)
+        return min(max(value, self.low), self.high)
 
     def describe(self) -> str:
         """Return the text that declares it."""
@@ -287,7 +326,7 @@ class Space:
 
     def active(self, point: Mapping[str, Any]) -> tuple[Parameter, ...]:
         """Return the parameters that exist at a point, as far as it is made."""
-        if self.branch is None or any(root.name not in point for root in self.roots):
+        if self.branch is None or any(p.is_group and p.name not in point for p in self.roots):
             return self.roots
         return self.roots + self._below(point, self.roots)
 

@@ -15,7 +15,7 @@ from sweeper.settings import OPTIONS, SearchSettings
 from sweeper.space import Space, parameter
 
 LISTS = ("grid", "zip", "points")
-SEARCHES = sorted(set(SEARCHERS) - {*LISTS, "skopt"})  # which is gp by another name
+SEARCHES = sorted(set(SEARCHERS) - {*LISTS})
 ALL = ["grid", *SEARCHES]
 MODELS = [name for name in SEARCHES if name != "random"]
 

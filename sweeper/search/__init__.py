@@ -48,7 +48,7 @@ SEARCHERS: dict[str, tuple[str, str]] = {
     "points": ("points", "Points"),
     "random": ("random", "RandomSearch"),
     "tpe": ("tpe", "Tpe"),
-    "gp": ("skopt", "Skopt"),
+    "gp": ("gp", "Gp"),
     "skopt": ("skopt", "Skopt"),
 }
 
