@@ -179,9 +179,13 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "zip": {},
         "points": {"points": []},
         "random": {},
+        "sobol": {},
+        "lhs": {"samples": None},
         "tpe": {"startup": 10, "candidates": 24},
         "gp": {"startup": None, "candidates": 512},
         "skopt": {"startup": None, "candidates": 2000},
+        "cmaes": {"population": None, "sigma": 0.25},
+        "nsga2": {"population": 20, "crossover": 0.9},
     },
     "pruner": {
         "none": {},

@@ -397,6 +397,13 @@ class Space:
         for more in _product(below):
             yield from self._extend({**point, **more})
 
+    def size(self) -> int | None:
+        """Return how many points there are; None if there is no end, or if it depends on a choice."""
+        sizes = [root.domain.size for root in self.roots]
+        if self.branch is not None or None in sizes:
+            return None
+        return math.prod(size for size in sizes if size is not None)
+
     def describe(self) -> dict[str, str]:
         """Return the roots' declarations, by key."""
         return {root.key: root.domain.describe() for root in self.roots}

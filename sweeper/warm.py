@@ -86,16 +86,16 @@ def _of_study(url: str) -> Iterable[tuple[dict[str, Any], float]]:
     url, _, name = url.partition("#")
     try:
         names = [name] if name else optuna.get_all_study_names(url)
-        if len(names) != 1:
-            listed = ", ".join(names) or "none"
-            raise RecordError(f"{url} has {len(names)} studies: {listed}", hint=f"Name one: {url}#NAME")
-        trials = optuna.load_study(study_name=names[0], storage=url).trials
+        trials = optuna.load_study(study_name=names[0], storage=url).trials if len(names) == 1 else []
     except (KeyError, ImportError, ValueError) as error:
         raise RecordError(f"Cannot read the study {url}: {error}") from None
     except Exception as error:
         if type(error).__module__.startswith("sqlalchemy"):
             raise RecordError(f"Cannot read the study {url}: {str(error).splitlines()[0]}") from None
         raise
+    if len(names) != 1:
+        listed = ", ".join(names) or "none"
+        raise RecordError(f"{url} has {len(names)} studies: {listed}", hint=f"Name one: {url}#NAME")
     for trial in trials:
         if trial.state == optuna.trial.TrialState.COMPLETE and len(trial.values) == 1:
             yield dict(trial.params), trial.values[0]

@@ -17,7 +17,7 @@ from sweeper.space import Space, parameter
 LISTS = ("grid", "zip", "points")
 SEARCHES = sorted(set(SEARCHERS) - {*LISTS})
 ALL = ["grid", *SEARCHES]
-MODELS = [name for name in SEARCHES if name != "random"]
+MODELS = [name for name in SEARCHES if name not in ("random", "sobol", "lhs", "nsga2")]
 
 
 def space_of(*texts):

@@ -9,13 +9,14 @@ the first point, no point comes twice, a finite space ends.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from itertools import islice
 from random import Random
 from typing import Any, Protocol, cast
 
 from ..errors import SettingsError, SpaceError, nearest
-from ..instantiation import instantiate
+from ..instantiation import get_object, instantiate
 from ..records import History, Point, derive_seed
 from ..settings import SearchSettings
 from ..space import Space
@@ -47,9 +48,13 @@ SEARCHERS: dict[str, tuple[str, str]] = {
     "zip": ("zip", "Zip"),
     "points": ("points", "Points"),
     "random": ("random", "RandomSearch"),
+    "sobol": ("sobol", "Sobol"),
+    "lhs": ("sobol", "Lhs"),
     "tpe": ("tpe", "Tpe"),
     "gp": ("gp", "Gp"),
     "skopt": ("skopt", "Skopt"),
+    "cmaes": ("cmaes", "CmaEs"),
+    "nsga2": ("nsga2", "Nsga2"),
 }
 
 
@@ -62,7 +67,9 @@ def make_searcher(settings: SearchSettings) -> Searcher | Lister:
     name, options = settings.name, dict(settings.options)
     try:
         if "_target_" in options:
-            return instantiate(options)  # type: ignore[no-any-return]
+            return _own(options)
+        if name == "lhs":
+            options["samples"] = options.get("samples") or settings.trials
         if name not in SEARCHERS:
             raise SettingsError(
                 f"There is no search {name!r}",
@@ -72,6 +79,31 @@ def make_searcher(settings: SearchSettings) -> Searcher | Lister:
         return getattr(import_module(f".{module}", __name__), kind)(**options)  # type: ignore[no-any-return]
     except TypeError as error:
         raise SettingsError(f"The search {name!r} cannot be made: {error}") from None
+
+
+def _own(options: dict[str, Any]) -> Searcher | Lister:
+    """Return the searcher that a class outside of the package makes, or a sampler of optuna's."""
+    target = get_object(str(options["_target_"]))
+    modules = [kind.__module__ for kind in getattr(target, "__mro__", ())]
+    if any(module.startswith("optuna.samplers") for module in modules):
+        from .optuna import Optuna
+
+        given = {key: value for key, value in options.items() if key != "seed"}
+        found = Optuna(lambda seed: instantiate(given, seed=seed))
+        found.make(0)  # so that a mistake shows now
+        return found
+    return instantiate(options)  # type: ignore[no-any-return]
+
+
+def one_thread() -> Any:
+    """Return a context in which linear algebra keeps to one thread.
+
+    On matrices as small as a search's more of them are slower, and far slower on a machine that is
+    busy with runs: an ask was measured to take 30 times as long.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().limit(limits=1)
 
 
 _TRIES = 20  # asks of a searcher that repeats itself, or asks for what the constraints forbid
@@ -90,6 +122,8 @@ class Asker:
         self.space, self.seed, self.first = space, seed, first or [space.first()]
         self.seen: set[tuple[Any, ...]] = set()
         self.asked = 0
+        if hasattr(searcher, "seed"):  # one stream for the whole sweep
+            searcher.seed = derive_seed(seed, "stream")
         self._list = None if hasattr(searcher, "ask") else searcher
         self._left = self._list.points(space) if self._list is not None else None
 
@@ -133,11 +167,12 @@ class Asker:
         for point in self.first:
             if self._is_new(point):
                 return point
-        for attempt in range(_TRIES):
-            rng = Random(derive_seed(self.seed, "ask", self.asked, attempt))  # noqa: S311
-            found = self.searcher.ask(self.space, history, rng)
-            if found is None or self._is_new(found):
-                return found
+        with one_thread() if self.thinks else nullcontext():
+            for attempt in range(_TRIES):
+                rng = Random(derive_seed(self.seed, "ask", self.asked, attempt))  # noqa: S311
+                found = self.searcher.ask(self.space, history, rng)
+                if found is None or self._is_new(found):
+                    return found
         return self._drawn()
 
     def _drawn(self) -> Point | None:

@@ -64,6 +64,8 @@ class Gp:
     """
 
     def __init__(self, startup: int | None = None, candidates: int = 512) -> None:
+        from . import gaussian  # noqa: F401  numpy and scipy, so that their threads are known
+
         self.startup, self.candidates = startup, candidates
         self._known: dict[int, _Known] = {}  # by trial number
         self._fit: _Fit | None = None
@@ -72,7 +74,7 @@ class Gp:
         """Return the point of the highest expected improvement, or None if none is left."""
         trials = (*history.ended, *history.pending)
         tried = {self._look(space, trial).key for trial in trials}
-        if space.branch is None and len(tried) >= (space.grid_size() or math.inf):
+        if space.branch is None and len(tried) >= (space.size() or math.inf):
             return None
         choices = {} if space.branch is None else space.choose(lambda p: _least_tried(p, trials, rng))
         active = _searched(space.active(choices))
