@@ -21,6 +21,7 @@ from typing import Any
 from .callbacks import Callbacks
 from .current import read_reports
 from .errors import RecordError, SpaceError, SweeperError, UsageError
+from .findings import importances, write_best
 from .grammar import show
 from .job import bind, ended_badly, read_record, run_job, write_record
 from .journal import (
@@ -52,7 +53,7 @@ from .records import (
     Program,
     now,
 )
-from .results import RunResult, SweepResult, best_of, write_results
+from .results import RunResult, SweepResult, front_of, ranked, write_results
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
 from .search import Asker, Lister, Searcher, make_searcher
 from .settings import LISTED
@@ -175,10 +176,10 @@ class Sweep:
             last = self.runs[max(self.runs)]
             self.repeat(last.number // self.trials.repeats, last.point, begin=last.number + 1)
         ended = self.results()
-        progress, best = self.view.progress, best_of(ended, self.maker.objective)
+        progress, best = self.view.progress, next(iter(ranked(ended, self.maker.objective)), None)
         progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
         progress.failed = sum(run.status == FAILED for run in ended)
-        progress.best = (best.number, best.score) if best is not None and best.score is not None else None
+        progress.best = (best.first.number, best.score) if best is not None else None
 
     def reopen(self, asked: _Asked) -> None:
         """Take back what came of a run that was begun again."""
@@ -536,13 +537,15 @@ def run_sweep(
         status = _conduct(sweep, launcher, program)
         callbacks.end("on_multirun_end", config=plan.base.config())
         sweep.write_results(now=True)
-        journal.write("stop", reason=sweep.reason, status=status)
+        journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
         trackers.close(status)
         _say_end(sweep, program)
     if sweep.mistake is not None:
         raise sweep.mistake
     runs = tuple(sorted(sweep.results(), key=lambda run: run.number))
-    return SweepResult(directory, objective, runs, sweep.reason, interrupted=status == CANCELLED)
+    return SweepResult(
+        directory, objective, runs, sweep.reason, interrupted=status == CANCELLED, repeats=trials.repeats
+    )
 
 
 def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
@@ -629,17 +632,18 @@ def _first_points(points: Points) -> list[Point]:
 def _total(sweep: Sweep) -> int | None:
     """Return how many runs there will be, where that is known."""
     limit, size = sweep.limit(), sweep.asker.size()
-    if size is None:
-        return limit
-    if sweep.points.constraints:
+    if size is not None and sweep.points.constraints:
         return None  # to know it would be to try them all
-    return min(size, limit) if limit is not None else size
+    known = [count for count in (limit, size) if count is not None]
+    return min(known) * sweep.trials.repeats if known else None
 
 
 def _headline(sweep: Sweep, launcher: Launcher) -> str:
     settings = sweep.plan.settings
     total = sweep.view.progress.total
     count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
+    if sweep.trials.repeats > 1:
+        count = f"{count}, {sweep.trials.repeats} of each point"
     goal = f", {sweep.maker.objective.describe()}" if sweep.searching else ""
     done = f", {len(sweep.order)} of them made before" if sweep.order else ""
     note = ""
@@ -665,22 +669,30 @@ def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
 
 
 def _say_end(sweep: Sweep, program: Program) -> None:
-    results = sweep.results()
+    """Print what came of a sweep, and write its best point as a file."""
+    results, objective = sweep.results(), sweep.maker.objective
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
-    best = best_of(results, sweep.maker.objective)
-    repeat = ""
-    if best is not None:
-        point = sweep.runs[best.number].point
-        texts = [o.text for o in sweep.points.overrides(point) if not is_setting(o)]
-        repeat = command_line([*program.words, *program.flags, *texts])
+    standings = ranked(results, objective, sweep.trials.repeats)
+    repeat = experiment = ""
+    if standings:
+        overrides = sweep.points.overrides(sweep.runs[standings[0].first.number].point)
+        texts = [o for o in overrides if not is_setting(o)]
+        repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
+        said = f"{objective.describe()}: {standings[0].describe()}, run {standings[0].first.number}"
+        path = write_best(sweep.maker.sweep_directory, texts, sweep.plan.search, said)
+        directory = os.path.relpath(os.path.dirname(path))
+        words = [*program.words, *program.flags, "--config-dir", directory, "+experiment=best"]
+        experiment = command_line(words)
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = ""
     if sweep.reason == "interrupted":
         resume = command_line([*program.words, "--resume", directory])
     ended = Ended(
-        reason=sweep.reason, directory=directory, objective=sweep.maker.objective, counts=counts,
-        seconds=time.monotonic() - sweep.began, searching=sweep.searching, best=best, repeat=repeat,
-        resume=resume,
+        reason=sweep.reason, directory=directory, objective=objective, counts=counts,
+        seconds=time.monotonic() - sweep.began, searching=sweep.searching, standings=standings,
+        front=front_of(results, objective) if objective.several else [],
+        importances=importances(sweep.points.space, sweep.trials.history()) if sweep.searching else {},
+        repeat=repeat, experiment=experiment, resume=resume,
     )  # fmt: skip
     for line in summary(ended):
         sweep.view.line(line)

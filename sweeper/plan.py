@@ -16,7 +16,7 @@ from .errors import KeyAbsentError, SpaceError
 from .grammar import Override
 from .groups import SearchPath, Table
 from .hydra import translate, value_at
-from .settings import Settings, configs, defaults, settings_from
+from .settings import NAMED, Settings, configs, defaults, settings_from
 
 ROOTS = ("hydra/config", "sweeper/config")
 OWN = ("sweeper.", "sweeper/", "hydra.", "hydra/")  # how the keys of settings begin
@@ -83,6 +83,9 @@ def read_settings(composed: Composed) -> Settings:
     node = dict(composed.settings)
     if composed.hydra or composed.choices.get("hydra/sweeper") == "optuna":
         node = _with_hydra(node, composed)
+    for part in NAMED:  # an option of the user's own need not repeat its name
+        if isinstance(node.get(part), Mapping) and "name" not in node[part]:
+            node[part] = {"name": composed.choices.get(f"sweeper/{part}"), **node[part]}
     late = {key: node.pop(key) for key in _LATE if key in node}
     job = dict(node.get("job") or {})
     late_logging = job.pop("logging", None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -50,11 +51,23 @@ class SweepResult(NamedTuple):
     runs: tuple[RunResult, ...]  # by number
     reason: str = ""  # why it ended
     interrupted: bool = False
+    repeats: int = 1  # runs of a point
 
     @property
     def best(self) -> RunResult | None:
-        """The run with the best score, the first of equals."""
-        return best_of(self.runs, self.objective)
+        """The first run of the point with the best score."""
+        found = self.ranked
+        return found[0].first if found else None
+
+    @property
+    def ranked(self) -> list[Standing]:
+        """The points that have a score, the best first."""
+        return ranked(self.runs, self.objective, self.repeats)
+
+    @property
+    def front(self) -> list[RunResult]:
+        """The runs that no other beats in every objective."""
+        return front_of(self.runs, self.objective)
 
     @property
     def failed(self) -> tuple[RunResult, ...]:
@@ -73,15 +86,61 @@ class SweepResult(NamedTuple):
         return pd.DataFrame(rows(self.runs))
 
 
-def best_of(runs: Sequence[RunResult], objective: Objective) -> RunResult | None:
-    """Return the run with the best score, the first of equals."""
-    best: RunResult | None = None
+class Standing(NamedTuple):
+    """A point of a sweep and its score: the mean of its runs, and how far they spread."""
+
+    runs: tuple[RunResult, ...]
+    score: float
+    spread: float | None = None  # standard deviation, of several runs
+
+    @property
+    def first(self) -> RunResult:
+        """The first of its runs."""
+        return self.runs[0]
+
+    def describe(self) -> str:
+        """Return words such as '0.41 ± 0.02 (3 runs)'."""
+        if self.spread is None:
+            return f"{self.score:.6g}"
+        return f"{self.score:.6g} ± {self.spread:.2g} ({len(self.runs)} runs)"
+
+
+def ranked(runs: Iterable[RunResult], objective: Objective, repeats: int = 1) -> list[Standing]:
+    """Return the points whose runs have a score, the best first; the first of equals before others."""
+    points: dict[int, list[RunResult]] = {}
     for run in sorted(runs, key=lambda run: run.number):
-        if run.status != COMPLETED or run.score is None or objective.several:
-            continue
-        if objective.better(run.score, best.score if best is not None else None):
-            best = run
-    return best
+        if run.status == COMPLETED and run.score is not None and not objective.several:
+            points.setdefault(run.number // repeats, []).append(run)
+    found = []
+    for each in points.values():
+        scores = [run.score for run in each if run.score is not None]
+        mean = math.fsum(scores) / len(scores)
+        spread = None
+        if repeats > 1:
+            squares = math.fsum((score - mean) ** 2 for score in scores)
+            spread = math.sqrt(squares / (len(scores) - 1)) if len(scores) > 1 else 0.0
+        found.append(Standing(tuple(each), mean, spread))
+    return sorted(found, key=lambda standing: -standing.score if objective.maximize else standing.score)
+
+
+def front_of(runs: Iterable[RunResult], objective: Objective) -> list[RunResult]:
+    """Return the runs that no other run beats in every objective: the Pareto front, by number."""
+    signs = [-1 if way == "maximize" else 1 for way in objective.directions]
+    losses = {
+        run.number: [sign * value for sign, value in zip(signs, run.outcome.values, strict=True)]
+        for run in runs
+        if run.status == COMPLETED and len(run.outcome.values) == len(signs)
+    }
+
+    def beaten(number: int) -> bool:
+        own = losses[number]
+        return any(
+            other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in losses.values()
+        )
+
+    return sorted(
+        (run for run in runs if run.number in losses and not beaten(run.number)), key=lambda r: r.number
+    )
 
 
 _FIXED = ("number", "status", "score", "seconds")

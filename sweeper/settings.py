@@ -216,12 +216,12 @@ def configs() -> dict[str, Any]:
             **node,
         }
     }
-    for group in _NAMED:
+    for group in NAMED:
         for name, options in OPTIONS[group].items():
             found[f"sweeper/{group}/{name}"] = {"name": name, **options}
     for name, options in OPTIONS["tracker"].items():
         found[f"sweeper/tracker/{name}"] = {name: dict(options)}
-    for part in _NAMED:  # the group's option says it
+    for part in NAMED:  # the group's option says it
         del node[part]["name"]
     return found
 
@@ -256,7 +256,7 @@ def _types(kind: Any) -> dict[str, str]:
     }
 
 
-_NAMED = ("search", "pruner", "launcher")  # groups whose node has the option's name
+NAMED = ("search", "pruner", "launcher")  # groups whose node has the option's name
 _PARTS: dict[str, Any] = {
     "run": RunSettings,
     "sweep": SweepSettings,

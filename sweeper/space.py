@@ -408,6 +408,11 @@ class Space:
         """Return the roots' declarations, by key."""
         return {root.key: root.domain.describe() for root in self.roots}
 
+    def describe_found(self) -> dict[str, str]:
+        """Return the declarations of all parameters that were met so far, by name."""
+        found = (*self.roots, *(p for branch in self._branches.values() for p in branch))
+        return {p.name: p.domain.describe() for p in found}
+
 
 def _product(parameters: Sequence[Parameter]) -> Iterator[Point]:
     if not parameters:

@@ -10,11 +10,12 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from .grammar import show
 from .records import COMPLETED, FAILED, Job, Objective, Outcome
+from .results import RunResult, Standing
 
 
 @dataclass(slots=True)
@@ -147,9 +148,17 @@ class Ended:
     counts: Mapping[str, int]
     seconds: float
     searching: bool
-    best: Any = None  # the RunResult
+    standings: Sequence[Standing] = ()  # the points that have a score, the best first
+    front: Sequence[RunResult] = ()  # of several objectives
+    importances: Mapping[str, float] = field(default_factory=dict)
     repeat: str = ""
+    experiment: str = ""
     resume: str = ""
+
+
+_RUNNERS_UP = 3
+_IMPORTANT = 6  # parameters
+_FRONT = 12  # runs
 
 
 def summary(ended: Ended) -> list[str]:
@@ -159,16 +168,34 @@ def summary(ended: Ended) -> list[str]:
     lines.append(f"directory  {ended.directory}")
     if ended.resume:
         lines.append(f"go on with  {ended.resume}")
-    best = ended.best
-    if best is not None:
+    if ended.front:
+        lines.append("runs that none beats in every objective")
+        lines += [
+            f"    {_found(run, ' '.join(f'{v:.6g}' for v in run.outcome.values))}"
+            for run in ended.front[:_FRONT]
+        ]
+        if len(ended.front) > _FRONT:
+            lines.append(f"    and {len(ended.front) - _FRONT} more")
+        lines.append(f"front ({ended.objective.describe()}): {len(ended.front)} runs")
+    elif ended.standings:
+        best, *others = ended.standings
+        if ended.searching:
+            lines += [f"runner-up  {_found(other.first, other.describe())}" for other in others[:_RUNNERS_UP]]
+        if ended.importances:
+            shares = [f"{key} {share:.0%}" for key, share in list(ended.importances.items())[:_IMPORTANT]]
+            lines.append(f"importance  {', '.join(shares)}")
         lines.append(f"repeat the best  {ended.repeat}")
-        lines.append(f"its directory    {best.directory}")
-        params = " ".join(f"{key}={show_param(value)}" for key, value in best.params.items())
-        score = f"run {best.number}, score {best.score:.6g}"
-        lines.append(f"best ({ended.objective.describe()}): {score}{', ' if params else ''}{params}")
+        lines.append(f"as an experiment  {ended.experiment}")
+        lines.append(f"its directory    {best.first.directory}")
+        lines.append(f"best ({ended.objective.describe()}): {_found(best.first, best.describe())}")
     elif ended.searching:
         lines.append(f"no run has a score to {ended.objective.describe()}")
     return lines
+
+
+def _found(run: RunResult, score: str) -> str:
+    params = " ".join(f"{key}={show_param(value)}" for key, value in run.params.items())
+    return f"run {run.number}, score {score}{', ' if params else ''}{params}"
 
 
 def show_param(value: Any) -> str:

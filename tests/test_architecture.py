@@ -22,10 +22,10 @@ FLOORS = [
     ["hydra", "defaults", "typed", "composition", "settings"],
     ["provenance", "plan", "points", "runs"],
     ["search", "prune", "launch", "track"],
-    ["trials", "view", "results", "journal", "warm", "single", "loop"],
+    ["trials", "results", "view", "findings", "journal", "warm", "export", "single", "loop"],
     ["cli", "show"],
     ["completion", "app"],
-    ["types", "core", "utils", "__init__"],
+    ["types", "core", "utils", "__init__", "commands"],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
 

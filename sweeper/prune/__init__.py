@@ -82,8 +82,11 @@ class Pruner:
         self.metric = objective.metrics[0] if objective.metrics else ""
         self.note = ""
         self._states = optuna.trial.TrialState
-        self._study = optuna.create_study(
-            direction=objective.directions[0], pruner=pruner, sampler=optuna.samplers.RandomSampler(seed=0)
+        self._study = optuna.create_study(  # of a fixed name, since Hyperband's brackets hang on it
+            study_name="sweep",
+            direction=objective.directions[0],
+            pruner=pruner,
+            sampler=optuna.samplers.RandomSampler(seed=0),
         )
         self._trials: dict[int, Any] = {}  # by the run's number
         self._steps: dict[int, int] = {}

@@ -97,7 +97,7 @@ def frozen(optuna: Any, space: Space, trial: Trial, signs: Sequence[int] = ()) -
         if not math.isfinite(value):
             more = {"state": states.FAIL}
     return optuna.trial.create_trial(
-        params={p.name: _encode(p, trial.point[p.name]) for p in active},
+        params={p.name: encode(p, trial.point[p.name]) for p in active},
         distributions={p.name: distribution_of(optuna, p) for p in active},
         **more,
     )
@@ -117,7 +117,8 @@ def distribution_of(optuna: Any, parameter: Parameter) -> Any:
             return distributions.CategoricalDistribution(range(len(values)))
 
 
-def _encode(parameter: Parameter, value: Any) -> Any:
+def encode(parameter: Parameter, value: Any) -> Any:
+    """Return a value as optuna has it: of a choice, its place in the list of them."""
     domain = parameter.domain
     return domain.index(value) if isinstance(domain, Choices) else value
 

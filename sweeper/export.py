@@ -1,0 +1,100 @@
+"""A sweep for other people's tools: its trials as a study of optuna's, which optuna-dashboard opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from .current import read_reports
+from .errors import RecordError
+from .grammar import Choice, Sweep, parse, parse_value
+from .journal import point_from, read_journal, read_sweep
+from .records import COMPLETED, FAILED, PRUNED
+from .search.optuna import distribution_of, encode
+from .space import Parameter, parameter
+
+
+def export_optuna(directory: str, path: str) -> str:
+    """Write a sweep's runs as a study into an SQLite file, and return its storage's URL.
+
+    Choices stand there by their place in the list of them, since optuna knows plain values alone; a
+    trial's attributes have the params as the program knows them, the run's number and its directory.
+
+    Raises:
+        RecordError: if there is no sweep in the directory, or the file has such a study already.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    record, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
+    url = f"sqlite:///{path}"
+    ways = [part.split(" ")[0] for part in record["objective"].split(", ")]
+    try:
+        study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
+    except optuna.exceptions.DuplicatedStudyError:
+        raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
+    parameters = _parameters(events)
+    asks = {event["number"]: event for event in events if event["event"] == "ask"}
+    places = {event["number"]: event["directory"] for event in events if event["event"] == "start"}
+    ends = {event["number"]: event for event in events if event["event"] == "end"}
+    trials = []
+    for number, ask in asks.items():
+        place = os.path.join(directory, places.get(number, str(number)))
+        trials.append(_trial(optuna, ask, ends.get(number), place, parameters, len(ways)))
+    study.add_trials(trials)
+    return url
+
+
+def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:
+    """Return the parameters of a sweep by name: as it declared them, or else with the values they took."""
+    declared: dict[str, str] = {}
+    for event in events:
+        declared.update(event.get("space", {}))
+    values: dict[str, list[Any]] = {}
+    for event in events:
+        for name, value in point_from(event["point"]).items() if event["event"] == "ask" else ():
+            values.setdefault(name, []).append(value)
+    found = {}
+    for name, taken in values.items():
+        written = parse_value(declared[name]) if name in declared else None
+        domain = written if isinstance(written, Sweep) else Choice(values=tuple(taken))
+        found[name] = parameter(parse("x=1").with_value(domain), name)
+    return found
+
+
+def _trial(
+    optuna: Any,
+    ask: Mapping[str, Any],
+    end: Mapping[str, Any] | None,
+    place: str,
+    parameters: Mapping[str, Parameter],
+    objectives: int,
+) -> Any:
+    states = optuna.trial.TrialState
+    known = {COMPLETED: states.COMPLETE, FAILED: states.FAIL, PRUNED: states.PRUNED}
+    end = end or {}
+    state = known.get(end.get("status", ""), states.FAIL)
+    values = end.get("values") or ([end["score"]] if end.get("score") is not None else [])
+    if state == states.COMPLETE and len(values) != objectives:
+        state = states.FAIL
+    point = point_from(ask["point"])
+    steps: dict[int, float] = {}
+    for line in read_reports(place)[0] if objectives == 1 else ():
+        if line["metrics"]:
+            step = line["step"] if line["step"] is not None else len(steps)
+            steps[int(step)] = next(iter(line["metrics"].values()))
+    trial = optuna.trial.create_trial(
+        state=state,
+        values=values if state == states.COMPLETE else None,
+        params={name: encode(parameters[name], value) for name, value in point.items()},
+        distributions={name: distribution_of(optuna, parameters[name]) for name in point},
+        intermediate_values=steps,
+        user_attrs={"params": dict(ask["params"]), "number": ask["number"], "directory": place},
+    )
+    if end.get("started") and end.get("ended"):
+        trial.datetime_start, trial.datetime_complete = (
+            datetime.fromisoformat(end[name]).replace(tzinfo=None) for name in ("started", "ended")
+        )
+    return trial
