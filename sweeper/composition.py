@@ -75,7 +75,7 @@ def compose_tree(
     try:
         tree = _merge(listed)
         for override in listed.overrides:
-            _apply(tree, override, loose=is_plugins(override.key, listed.choices))
+            _apply(tree, override, loose=_is_open(override.key, own, listed.choices))
     except trees.Unresolved:
         merged = typed.merge(listed.entries, listed.overrides, search, own=())
         tree = typed.plain(merged.config)
@@ -97,6 +97,13 @@ def list_defaults(
     """Return the search path with what the config adds to it, and the defaults list."""
     search = with_searchpath(search, primary, overrides)
     return search, expand(search, primary, overrides, roots=roots, skip_missing=skip_missing)
+
+
+def _is_open(key: str, own: Sequence[str], choices: Mapping[str, str | None]) -> bool:
+    """Whether a key that does not exist may be set without a `+`."""
+    if "sweeper" in own and f"{key}.".startswith(tuple(f"{name}." for name in OPEN_SETTINGS)):
+        return True
+    return is_plugins(key, choices)
 
 
 def _has_hydra(listed: DefaultsList) -> bool:
@@ -142,7 +149,7 @@ def _compose_typed(
     merged = typed.merge(entries, typed_overrides, search, schema=schema, own=own)
     for override in typed_overrides:
         if override.key.split(".")[0] in own:
-            _apply(merged.own, override, loose=is_plugins(override.key, listed.choices))
+            _apply(merged.own, override, loose=_is_open(override.key, own, listed.choices))
     settings, hydra = (merged.own.get(name) or {} for name in ("sweeper", "hydra"))
     tree = typed.plain(merged.config)
     return Composed(tree, listed.choices, listed.entries, settings, hydra, spaces, merged.config)

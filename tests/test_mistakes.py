@@ -67,3 +67,49 @@ def test_a_mistake_is_answered_with_what_where_and_what_to_do(parabola, line, wh
     assert "Traceback" not in ended.err
     assert len(ended.err.splitlines()) <= 8
     assert not list(parabola.folder.glob("outputs/*"))
+
+
+SPACES = {
+    "config": "defaults: [model: tree]\nx: 1\nlr: 0.1\n",
+    "model__tree": "depth: 3\n_space_: {depth: 'range(1, 9)'}\n",
+    "model__net": "width: 8\n_space_: {width: 'interval(9, 1)'}\n",
+    "model__log": "width: 8\n_space_: {width: 'interval(0, 1, log=true)'}\n",
+    "model__odd": "width: 8\n_space_: {wdth: 'interval(1, 9)'}\n",
+    "model__bad": "width: 8\n_space_: [1, 2]\n",
+    "model__word": "width: 8\n_space_: {width: 'intervall(1, 9)'}\n",
+}
+WRONG_SPACES = [
+    ("x=interval(5,1)", "interval(5.0, 1.0) is empty", "Write interval(1.0, 5.0)."),
+    ("x=range(5,5)", "range(5, 5) is empty", "Its end is excluded"),
+    ("lr=interval(0,1,log=true)", "has no logarithm", "Begin it above zero."),
+    ("lr=interval(0,inf)", "has no finite ends", "lr=interval(0,inf)"),
+    ("model=tree,nett", "'model' has no option 'nett'", "Did you mean 'net'"),
+    ("mdel=tree,net", "the config has no key 'mdel'", "Did you mean 'model'?"),
+    ("model=tree,net", "interval(9.0, 1.0) is empty", "model/net"),
+    ("model=tree,log", "has no logarithm", "model/log"),
+    ("model=tree,odd", "'model.wdth', but the config has no such key", "in model/odd"),
+    ("model=tree,bad", "must map keys to ranges", "_space_: {depth: 'range(2, 9)'}"),
+    ("model=tree,word", "calls 'intervall', which is no function", "interval"),
+    ("x=5 lr=0.5 model=tree model.depth=2", "There is nothing to search", "lr=interval(1e-4, 1, log=true)"),
+    ("x=1,2 sweeper.search.constraint=x>5", "No point was found that the constraints allow", "constraint"),
+    ("x=1,2 sweeper.search.constraint=wdth>5", "names 'wdth', but the config has no such key", "wdth>5"),
+    ("x=1,2 sweeper.space={x:'interval(1'}", "interval(1", "sweeper.space"),
+    ("x=1,2 sweeper.space={y:'range(1,3)'}", "no key 'y'", "y"),
+    ("--trials 0 x=1,2", "sweeper.search.trials must be 1 or more, not 0", ""),
+    ("~x=1,2", "deletes several values", "~KEY"),
+]
+
+
+@pytest.mark.parametrize(("line", "what", "hint"), WRONG_SPACES, ids=[row[0] for row in WRONG_SPACES])
+def test_a_space_that_cannot_be_searched_says_why(parabola, line, what, hint):
+    ended = parabola.write(**SPACES).run("--search", "random", *line.split(" "), code=2)
+    assert what in ended.err
+    assert hint in ended.err
+    assert "Traceback" not in ended.err
+    assert not list(parabola.folder.glob("multirun/*/*/0"))
+
+
+def test_more_trials_than_points_end_with_the_points(parabola):
+    ended = parabola.run("--search", "tpe", "--trials", "50", "x=range(0,6)")
+    assert len(ended.results) == 6
+    assert "(the space is exhausted)" in ended.out

@@ -53,6 +53,42 @@ def scores(ended):
     return [float(row["score"]) for row in ended.results]
 
 
+# ------------------------------------------------------------------------------------------ mishaps
+
+
+@pytest.mark.parametrize("search", ["tpe", "gp", "skopt"])
+def test_mishaps_in_a_third_of_the_runs_neither_end_a_search_nor_mislead_it(project, search):
+    project.write(
+        config="x: 1.0\nmishap: 0\n",
+        train_py="""
+            import math, os, time
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                mishap = sweeper.current_run().number % 15 if sweeper.current_run().number % 3 == 2 else 0
+                if mishap == 2: return math.nan
+                if mishap == 5: return -math.inf
+                if mishap == 8: raise RuntimeError("bad luck")
+                if mishap == 11: return "a word"
+                if mishap == 14: time.sleep(60)
+                return (cfg.x - 3) ** 2
+
+            if __name__ == "__main__":
+                train()
+        """,
+    )
+    ended = project.run(
+        "--search", search, "--trials", "30", "--jobs", "2", "x=interval(-10,10)", "sweeper.search.seed=1",
+        "sweeper.launcher.run_timeout=1", code=1,
+    )  # fmt: skip
+    rows = ended.results
+    assert len(rows) == 30
+    assert sum(row["score"] == "" for row in rows) == 10
+    assert min(float(row["score"]) for row in rows if row["score"]) < 0.5
+    assert "run_timeout" in ended.out or "time" in ended.out
+
+
 # ------------------------------------------------------------------------------------------ budgets
 
 
