@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import erfcx, log_ndtr
 
 _JITTER = 1e-9  # of the signal's variance, on the diagonal
-_SQRT5 = math.sqrt(5)
+_SHORTER = 3  # how much, in the second of the starts of a fit
 
 
 class Prior(NamedTuple):
@@ -110,7 +110,7 @@ def fit(columns: Any, losses: Any, owner: Any) -> Any:
     """Return the most probable theta (d+2,), from two starts that depend on nothing but the shapes."""
     mean, _ = PRIOR.moments(int(owner.max()) + 1)
     short = mean.copy()
-    short[:-2] -= math.log(3)
+    short[:-2] -= math.log(_SHORTER)
     bounds = [(-5.0, 7.0)] * (len(mean) - 2) + [(-5.0, 5.0), (-16.0, 2.0)]
     found = [
         minimize(

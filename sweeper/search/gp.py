@@ -3,8 +3,8 @@
 Matérn-5/2 with a length-scale for each parameter, fitted to the most probable hyper-parameters, and
 LogEI (Ament et al. 2023) climbed by gradient and over neighbouring values. Runs that are pending are
 believed to give what the model predicts for them (Kriging believer; Ginsbourger et al. 2010), so that
-a search on many workers spreads out; failed ones are believed, with doubt, to be as bad
-as the worst: surely so, one that failed by accident would hide what is good around it.
+a search on many workers spreads out. Failed ones are believed to be as bad as the worst, with doubt:
+without, one that failed by accident would hide what is good around it.
 
 A conditional space has one model too: a parameter that is not there at a point is put in the middle
 of its range, the options tell the branches apart, and improvement alone decides which to look into.
@@ -38,15 +38,17 @@ class _Known(NamedTuple):
     """What is looked up of a trial's point more than once."""
 
     point: Point
+    key: tuple[Any, ...]
+    choices: Point  # of options, which make the branch
+    branch: tuple[Any, ...]
     active: tuple[Parameter, ...]
     units: dict[str, float]  # by parameter name, in [0, 1]
-    key: tuple[Any, ...]
 
 
 class _Fit(NamedTuple):
     """What was fitted, as logarithms, and the trials that it was fitted to."""
 
-    trials: list[tuple[int, float | None]]
+    trials: list[tuple[Any, float | None]]
     scales: dict[str, float]  # by parameter name
     variances: list[float]  # of signal and noise
     expected: float  # the length-scale of a parameter of which nothing is known
@@ -86,9 +88,12 @@ class Gp:
     def _look(self, space: Space, trial: Trial) -> _Known:
         known = self._known.get(trial.number)
         if known is None or known.point != trial.point:
-            active = _searched(space.active(trial.point))
-            known = _Known(trial.point, active, _units(active, trial.point), space.key(trial.point))
-            self._known[trial.number] = known
+            point, active = trial.point, space.active(trial.point)
+            choices = {p.name: point[p.name] for p in active if p.is_group}
+            searched = _searched(active)
+            known = self._known[trial.number] = _Known(
+                point, space.key(point), choices, space.key(choices), searched, _units(searched, point)
+            )
         return known
 
     def _lonely(self, space: Space, trials: Iterable[Trial], choices: Point, rng: Random) -> Point:
@@ -155,9 +160,9 @@ class Gp:
         from . import gaussian
 
         first = _kept(scored[: _scheduled(len(scored))])
-        trials = [(trial.number, trial.loss) for trial in first]
+        known = [self._look(space, trial) for trial in first]
+        trials = [(k.key, trial.loss) for k, trial in zip(known, first, strict=True)]
         if self._fit is None or self._fit.trials != trials:
-            known = [self._look(space, trial) for trial in first]
             own = _together(k.active for k in known)
             box = _box(own)
             columns = box.columns(_rows(own, [k.units for k in known]))
@@ -186,17 +191,16 @@ def _branches(
     space: Space, known: Iterable[_Known], rng: Random
 ) -> list[tuple[tuple[Parameter, ...], dict[str, float]]]:
     """Return what is active in each branch to look at, and its middle: all that is free at 0.5."""
-    choices: list[Point] = [{}]
-    if space.branch is not None:
-        choices = [{p.name: k.point[p.name] for p in k.active if p.is_group} for k in known]
-        choices += [space.choose(lambda group: group.domain.sample(rng)) for _ in range(_BRANCHES)]
-    found = {}
-    for chosen in choices:
-        key = space.key(chosen)
-        if key not in found:
-            active = _searched(space.active(chosen))
-            found[key] = active, dict.fromkeys((p.name for p in active), 0.5) | _units(active, chosen)
-    return list(found.values())
+    if space.branch is None:
+        choices: dict[Any, Point] = {(): {}}
+    else:
+        drawn = [space.choose(lambda group: group.domain.sample(rng)) for _ in range(_BRANCHES)]
+        choices = {k.branch: k.choices for k in known} | {space.key(chosen): chosen for chosen in drawn}
+    found = []
+    for chosen in choices.values():
+        active = _searched(space.active(chosen))
+        found.append((active, dict.fromkeys((p.name for p in active), 0.5) | _units(active, chosen)))
+    return found
 
 
 def _searched(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
