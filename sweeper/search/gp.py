@@ -23,7 +23,6 @@ from ..records import History, Point, Trial
 from ..space import Choices, Domain, Parameter, Space
 
 _PER_OPTION = 4  # runs that every option of a branch gets before the model chooses
-_SPREAD = 16  # random points of which the loneliest is taken before there is a model
 _EVERY = 20  # runs up to which the hyper-parameters are fitted at each ask
 _GROWTH = 1.15  # of the runs, after which they are fitted again
 _MOST = 400  # runs that are modelled: half of them the best, half the latest of the others
@@ -60,8 +59,8 @@ class Gp:
     What is kept from ask to ask follows from the history, and would be made from it again.
 
     Args:
-        startup: random points, far from each other, before a model is made; by default twice the
-            parameters and two, but 5 to 20.
+        startup: random points before a model is made; by default twice the parameters and two, or
+            four for each option that makes a branch, but 5 to 20.
         candidates: random points among which the climbs to the highest acquisition begin.
     """
 
@@ -82,7 +81,7 @@ class Gp:
         startup = self.startup or min(max(2 * len(active) + 2, _PER_OPTION * options, 5), 20)
         scored = history.scored
         if len(scored) < 2 or len(scored) + len(history.pending) < startup:
-            return self._lonely(space, trials, choices, rng)
+            return space.complete(lambda p: choices[p.name] if p.name in choices else p.domain.sample(rng))
         return self._promising(space, history, tried, rng)
 
     def _look(self, space: Space, trial: Trial) -> _Known:
@@ -95,19 +94,6 @@ class Gp:
                 point, space.key(point), choices, space.key(choices), searched, _units(searched, point)
             )
         return known
-
-    def _lonely(self, space: Space, trials: Iterable[Trial], choices: Point, rng: Random) -> Point:
-        """Return the point that is farthest from all others, of some random ones (Mitchell 1991)."""
-        others = [self._look(space, trial).units for trial in trials]
-
-        def loneliness(point: Point) -> float:
-            units = _units([p for p in _searched(space.active(point)) if p.name not in choices], point)
-            return min((_apart(units, o) for o in others if units.keys() <= o.keys()), default=0.0)
-
-        def pick(parameter: Parameter) -> Any:
-            return choices[parameter.name] if parameter.name in choices else parameter.domain.sample(rng)
-
-        return max([space.complete(pick) for _ in range(_SPREAD)], key=loneliness)
 
     def _promising(self, space: Space, history: History, tried: set[Any], rng: Random) -> Point:
         import numpy as np
@@ -209,13 +195,6 @@ def _searched(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
 
 def _units(active: Iterable[Parameter], point: Point) -> dict[str, float]:
     return {p.name: p.domain.to_unit(point[p.name]) for p in active if p.name in point}
-
-
-def _apart(units: dict[str, float], others: dict[str, float]) -> float:
-    """Return the squared distance on the torus, which has no far corners."""
-    return sum(
-        min(abs(unit - others[name]), 1 - abs(unit - others[name])) ** 2 for name, unit in units.items()
-    )
 
 
 def _kept(scored: Sequence[Trial]) -> Sequence[Trial]:
