@@ -23,12 +23,11 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -43,8 +42,7 @@ from sweeper.space import Choices, Floats, Integers, Parameter, Space, parameter
 # ---------------------------------------------------------------------------------------- problems
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """What is minimised, where, and the least that it can be."""
 
     space: Callable[[], Space]
@@ -52,8 +50,8 @@ class Problem:
     optimum: float = 0.0
 
 
-def space_of(*texts: str) -> Callable[[], Space]:
-    return lambda: Space(tuple(parameter(parse(text), text) for text in texts))
+def space_of(texts: str) -> Callable[[], Space]:
+    return lambda: Space(tuple(parameter(parse(text), text) for text in texts.split()))
 
 
 def branin(point: Point) -> float:
@@ -63,22 +61,15 @@ def branin(point: Point) -> float:
 
 
 HEIGHTS = np.array([1.0, 1.2, 3.0, 3.2])
-WIDTHS = np.array(
-    [
-        [10, 3, 17, 3.5, 1.7, 8],
-        [0.05, 10, 17, 0.1, 8, 14],
-        [3, 3.5, 1.7, 10, 17, 8],
-        [17, 8, 0.05, 10, 0.1, 14],
-    ]
-)
-PEAKS = 1e-4 * np.array(
-    [
-        [1312, 1696, 5569, 124, 8283, 5886],
-        [2329, 4135, 8307, 3736, 1004, 9991],
-        [2348, 1451, 3522, 2883, 3047, 6650],
-        [4047, 8828, 8732, 5743, 1091, 381],
-    ]
-)
+# fmt: off
+WIDTHS = np.array([
+    [10, 3, 17, 3.5, 1.7, 8], [.05, 10, 17, .1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, .05, 10, .1, 14],
+])
+PEAKS = 1e-4 * np.array([
+    [1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
+    [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381],
+])
+# fmt: on
 
 
 def hartmann6(point: Point) -> float:
@@ -166,18 +157,14 @@ def regression(point: Point) -> float:
 
 
 PROBLEMS = {
-    "branin": Problem(space_of("x=interval(-5.0,10.0)", "y=interval(0.0,15.0)"), branin, 0.39788735772973816),
+    "branin": Problem(space_of("x=interval(-5.0,10.0) y=interval(0.0,15.0)"), branin, 0.39788735772973816),
     "hartmann6": Problem(
-        space_of(*(f"x{i}=interval(0.0,1.0)" for i in range(6))), hartmann6, -3.322368011415515
+        space_of(" ".join(f"x{i}=interval(0.0,1.0)" for i in range(6))), hartmann6, -3.322368011415515
     ),
     "mixed": Problem(
         space_of(
-            "rate=interval(1e-5,1.0,log=true)",
-            "decay=interval(1e-6,1e-2,log=true)",
-            "layers=interval(1,8)",
-            "width=interval(8,512,log=true)",
-            "optimizer=sgd,adam,lion",
-            "activation=relu,gelu,tanh,silu",
+            "rate=interval(1e-5,1.0,log=true) decay=interval(1e-6,1e-2,log=true) layers=interval(1,8) "
+            "width=interval(8,512,log=true) optimizer=sgd,adam,lion activation=relu,gelu,tanh,silu"
         ),
         mixed,
     ),
@@ -187,24 +174,14 @@ PROBLEMS = {
     ),
     "regression": Problem(
         space_of(
-            "C=interval(1e-2,1e2,log=true)",
-            "gamma=interval(1e-4,1.0,log=true)",
-            "epsilon=interval(1e-2,1.0,log=true)",
-            "kernel=rbf,sigmoid,linear",
+            "C=interval(1e-2,1e2,log=true) gamma=interval(1e-4,1.0,log=true) "
+            "epsilon=interval(1e-2,1.0,log=true) kernel=rbf,sigmoid,linear"
         ),
         regression,  # whose least is not known: its column is the error itself
     ),
 }
 
-# ----------------------------------------------------------------------------------------- methods
-
-
-class Method(Protocol):
-    """What is asked and told."""
-
-    def ask(self, history: History, number: int) -> Point: ...
-
-    def tell(self, trial: Trial) -> None: ...
+# ------------------------------------------------ methods, which are asked for points and told of ends
 
 
 class Ours:
@@ -214,9 +191,7 @@ class Ours:
         self.asker = Asker(make_searcher(SearchSettings(name=name)), space, seed)
 
     def ask(self, history: History, number: int) -> Point:
-        point = self.asker.ask(history)
-        assert point is not None
-        return point
+        return self.asker.ask(history) or {}  # no problem here is ever exhausted
 
     def tell(self, trial: Trial) -> None:
         pass
@@ -277,7 +252,7 @@ class SkoptDefault:
         self.optimizer.tell(list(trial.point.values()), trial.loss)
 
 
-def make_method(name: str, space: Space, seed: int) -> Method:
+def make_method(name: str, space: Space, seed: int) -> Ours | Optuna | SkoptDefault:
     match name:
         case "optuna":
             return Optuna(space, seed)
@@ -292,10 +267,8 @@ def why_not(method: str, problem: str, workers: int) -> str:
     """Return why a method cannot be measured here, or nothing."""
     if method == "optuna-gp" and importlib.util.find_spec("torch") is None:
         return "needs torch"
-    if method == "skopt-default" and workers > 1:
-        return "knows no pending runs"
-    if method == "skopt-default" and PROBLEMS[problem].space().branch is not None:
-        return "knows no branches"
+    if method == "skopt-default" and (workers > 1 or PROBLEMS[problem].space().branch is not None):
+        return "knows neither pending runs nor branches"
     return ""
 
 
@@ -335,33 +308,32 @@ def measure(method: str, problem: str, seeds: int, trials: int, workers: int) ->
         found = [simulate(method, PROBLEMS[problem], seed, trials, workers) for seed in range(seeds)]
     regrets = [regret for regret, _ in found]
     return {
-        "method": method, "problem": problem, "workers": workers, "trials": trials, "seeds": seeds,
+        "method": method,
+        "problem": problem,
+        "workers": workers,
+        "trials": trials,
+        "seeds": seeds,
         "mean": statistics.fmean(regrets),
-        "error": statistics.stdev(regrets) / math.sqrt(seeds) if seeds > 1 else None,
+        "error": statistics.stdev(regrets) / math.sqrt(seeds) if seeds > 1 else math.nan,
         "median": statistics.median(regrets),
         "ms": statistics.fmean(ms for _, ms in found),
         "regrets": regrets,
-    }  # fmt: skip
+    }
 
 
 def line(row: dict[str, Any]) -> str:
-    spread = f"± {row['error']:.4f}" if row["error"] is not None else ""
-    return (
-        f"{row['problem']:19}{row['workers']:2} {row['method']:14}{row['seeds']:3} seeds"
-        f"{row['mean']:10.4f} {spread:9} ({row['median']:.5f}){row['ms']:9.1f} ms"
-    )
+    name = f"{row['problem']:19}{row['workers']:2} {row['method']:14}{row['seeds']:3} seeds"
+    return f"{name}{row['mean']:10.4f} ± {row['error']:.4f} ({row['median']:.5f}){row['ms']:9.1f} ms"
 
 
 def write(rows: list[dict[str, Any]], path: Path) -> None:
     """Write the figures, beside those of other methods that the file holds."""
-    versions = {
-        name: importlib.metadata.version(name) for name in ("numpy", "scipy", "optuna", "scikit-optimize")
-    }
+    names = ("numpy", "scipy", "optuna", "scikit-optimize", "scikit-learn")
     about = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": versions,
+        "versions": {name: importlib.metadata.version(name) for name in names},
     }
     keys = ("method", "problem", "workers", "trials")
     found = {tuple(row[key] for key in keys): row for row in rows}
@@ -381,19 +353,15 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
         return
     import matplotlib.pyplot as plt
 
-    names = sorted({f"{row['problem']}, {row['workers']}" for row in rows})
-    _, axes = plt.subplots(figsize=(9, 5))
+    plt.figure(figsize=(9, 5))
     for method in sorted({row["method"] for row in rows}):
-        medians = {f"{r['problem']}, {r['workers']}": r["median"] for r in rows if r["method"] == method}
-        own = [name for name in names if name in medians]
-        axes.semilogy(
-            [names.index(name) for name in own], [max(medians[n], 1e-6) for n in own], "o", label=method
-        )
-    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    axes.set_ylabel("median regret")
-    axes.legend()
-    plt.tight_layout()
-    plt.savefig(path)
+        own = [row for row in rows if row["method"] == method]
+        places = [f"{row['problem']}, {row['workers']}" for row in own]
+        plt.semilogy(places, [max(row["median"], 1e-6) for row in own], "o", label=method)
+    plt.xticks(rotation=40, ha="right")
+    plt.ylabel("median regret")
+    plt.legend()
+    plt.savefig(path, bbox_inches="tight")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -3,8 +3,8 @@
 Matérn-5/2 with a length-scale for each parameter, fitted to the most probable hyper-parameters, and
 LogEI (Ament et al. 2023) climbed by gradient and over neighbouring values. Runs that are pending are
 believed to give what the model predicts for them (Kriging believer; Ginsbourger et al. 2010), so that
-a search on many workers spreads out; failed ones are believed, with doubt, to be as bad
-as the worst: surely so, one that failed by accident would hide what is good around it.
+a search on many workers spreads out. Failed ones are believed to be as bad as the worst, with doubt:
+without, one that failed by accident would hide what is good around it.
 
 A conditional space has one model too: a parameter that is not there at a point is put in the middle
 of its range, the options tell the branches apart, and improvement alone decides which to look into.
@@ -23,7 +23,6 @@ from ..records import History, Point, Trial
 from ..space import Choices, Domain, Parameter, Space
 
 _PER_OPTION = 4  # runs that every option of a branch gets before the model chooses
-_SPREAD = 16  # random points of which the loneliest is taken before there is a model
 _EVERY = 20  # runs up to which the hyper-parameters are fitted at each ask
 _GROWTH = 1.15  # of the runs, after which they are fitted again
 _MOST = 400  # runs that are modelled: half of them the best, half the latest of the others
@@ -38,15 +37,17 @@ class _Known(NamedTuple):
     """What is looked up of a trial's point more than once."""
 
     point: Point
+    key: tuple[Any, ...]
+    choices: Point  # of options, which make the branch
+    branch: tuple[Any, ...]
     active: tuple[Parameter, ...]
     units: dict[str, float]  # by parameter name, in [0, 1]
-    key: tuple[Any, ...]
 
 
 class _Fit(NamedTuple):
     """What was fitted, as logarithms, and the trials that it was fitted to."""
 
-    trials: list[tuple[int, float | None]]
+    trials: list[tuple[Any, float | None]]
     scales: dict[str, float]  # by parameter name
     variances: list[float]  # of signal and noise
     expected: float  # the length-scale of a parameter of which nothing is known
@@ -58,8 +59,8 @@ class Gp:
     What is kept from ask to ask follows from the history, and would be made from it again.
 
     Args:
-        startup: random points, far from each other, before a model is made; by default twice the
-            parameters and two, but 5 to 20.
+        startup: random points before a model is made; by default twice the parameters and two, or
+            four for each option that makes a branch, but 5 to 20.
         candidates: random points among which the climbs to the highest acquisition begin.
     """
 
@@ -82,29 +83,19 @@ class Gp:
         startup = self.startup or min(max(2 * len(active) + 2, _PER_OPTION * options, 5), 20)
         scored = history.scored
         if len(scored) < 2 or len(scored) + len(history.pending) < startup:
-            return self._lonely(space, trials, choices, rng)
+            return space.complete(lambda p: choices[p.name] if p.name in choices else p.domain.sample(rng))
         return self._promising(space, history, tried, rng)
 
     def _look(self, space: Space, trial: Trial) -> _Known:
         known = self._known.get(trial.number)
         if known is None or known.point != trial.point:
-            active = _searched(space.active(trial.point))
-            known = _Known(trial.point, active, _units(active, trial.point), space.key(trial.point))
-            self._known[trial.number] = known
+            point, active = trial.point, space.active(trial.point)
+            choices = {p.name: point[p.name] for p in active if p.is_group}
+            searched = _searched(active)
+            known = self._known[trial.number] = _Known(
+                point, space.key(point), choices, space.key(choices), searched, _units(searched, point)
+            )
         return known
-
-    def _lonely(self, space: Space, trials: Iterable[Trial], choices: Point, rng: Random) -> Point:
-        """Return the point that is farthest from all others, of some random ones (Mitchell 1991)."""
-        others = [self._look(space, trial).units for trial in trials]
-
-        def loneliness(point: Point) -> float:
-            units = _units([p for p in _searched(space.active(point)) if p.name not in choices], point)
-            return min((_apart(units, o) for o in others if units.keys() <= o.keys()), default=0.0)
-
-        def pick(parameter: Parameter) -> Any:
-            return choices[parameter.name] if parameter.name in choices else parameter.domain.sample(rng)
-
-        return max([space.complete(pick) for _ in range(_SPREAD)], key=loneliness)
 
     def _promising(self, space: Space, history: History, tried: set[Any], rng: Random) -> Point:
         import numpy as np
@@ -157,9 +148,9 @@ class Gp:
         from . import gaussian
 
         first = _kept(scored[: _scheduled(len(scored))])
-        trials = [(trial.number, trial.loss) for trial in first]
+        known = [self._look(space, trial) for trial in first]
+        trials = [(k.key, trial.loss) for k, trial in zip(known, first, strict=True)]
         if self._fit is None or self._fit.trials != trials:
-            known = [self._look(space, trial) for trial in first]
             own = _together(k.active for k in known)
             box = _box(own)
             columns = box.columns(_rows(own, [k.units for k in known]))
@@ -188,17 +179,16 @@ def _branches(
     space: Space, known: Iterable[_Known], rng: Random
 ) -> list[tuple[tuple[Parameter, ...], dict[str, float]]]:
     """Return what is active in each branch to look at, and its middle: all that is free at 0.5."""
-    choices: list[Point] = [{}]
-    if space.branch is not None:
-        choices = [{p.name: k.point[p.name] for p in k.active if p.is_group} for k in known]
-        choices += [space.choose(lambda group: group.domain.sample(rng)) for _ in range(_BRANCHES)]
-    found = {}
-    for chosen in choices:
-        key = space.key(chosen)
-        if key not in found:
-            active = _searched(space.active(chosen))
-            found[key] = active, dict.fromkeys((p.name for p in active), 0.5) | _units(active, chosen)
-    return list(found.values())
+    if space.branch is None:
+        choices: dict[Any, Point] = {(): {}}
+    else:
+        drawn = [space.choose(lambda group: group.domain.sample(rng)) for _ in range(_BRANCHES)]
+        choices = {k.branch: k.choices for k in known} | {space.key(chosen): chosen for chosen in drawn}
+    found = []
+    for chosen in choices.values():
+        active = _searched(space.active(chosen))
+        found.append((active, dict.fromkeys((p.name for p in active), 0.5) | _units(active, chosen)))
+    return found
 
 
 def _searched(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
@@ -207,13 +197,6 @@ def _searched(parameters: Iterable[Parameter]) -> tuple[Parameter, ...]:
 
 def _units(active: Iterable[Parameter], point: Point) -> dict[str, float]:
     return {p.name: p.domain.to_unit(point[p.name]) for p in active if p.name in point}
-
-
-def _apart(units: dict[str, float], others: dict[str, float]) -> float:
-    """Return the squared distance on the torus, which has no far corners."""
-    return sum(
-        min(abs(unit - others[name]), 1 - abs(unit - others[name])) ** 2 for name, unit in units.items()
-    )
 
 
 def _kept(scored: Sequence[Trial]) -> Sequence[Trial]:
