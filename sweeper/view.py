@@ -183,7 +183,8 @@ def summary(ended: Ended) -> list[str]:
             lines += [f"runner-up  {_found(other.first, other.describe())}" for other in others[:_RUNNERS_UP]]
         if ended.importances:
             shares = [f"{key} {share:.0%}" for key, share in list(ended.importances.items())[:_IMPORTANT]]
-            lines.append(f"importance  {', '.join(shares)}")
+            said = [share for share in shares if not share.endswith(" 0%")] or ["no parameter by itself"]
+            lines.append(f"importance  {', '.join(said)}")
         lines.append(f"repeat the best  {ended.repeat}")
         lines.append(f"as an experiment  {ended.experiment}")
         lines.append(f"its directory    {best.first.directory}")

@@ -2,9 +2,15 @@
 
 import csv
 import json
+from random import Random
 
 import pytest
 import yaml
+
+from sweeper.findings import importances
+from sweeper.grammar import parse
+from sweeper.records import History, Trial
+from sweeper.space import Space, parameter
 
 BOWL = """
     import random
@@ -376,3 +382,21 @@ def test_any_sampler_of_optunas_and_any_class_is_a_search(bowl):
     words = ("--search", "qmc", "--trials", "6", "x=interval(0,10)", "sweeper.search.seed=1")
     one, two = (bowl.run(*words).results for _ in range(2))
     assert [row["x"] for row in one] == [row["x"] for row in two]
+
+
+def test_importance_is_the_share_of_the_variance_that_a_parameter_explains_alone():
+    rng = Random(1)
+    space = Space(
+        tuple(parameter(parse(text), text) for text in ("x=interval(0,6)", "c=a,b,z", "y=interval(0,1)"))
+    )
+    points = [space.complete(lambda p: p.domain.sample(rng)) for _ in range(300)]
+    bowl = [Trial(i, p, (p["x"] - 3) ** 2 + 0.1 * p["y"]) for i, p in enumerate(points)]
+    found = importances(space, History(bowl))
+    assert next(iter(found)) == "x"
+    assert found["x"] > 0.7
+    assert max(found["y"], found["c"]) < 0.05
+    choice = [Trial(i, p, {"a": 0, "b": 9, "z": 9}[p["c"]] + p["x"]) for i, p in enumerate(points)]
+    found = importances(space, History(choice))
+    assert list(found) == ["c", "x", "y"]
+    assert importances(space, History(bowl[:5])) == {}
+    assert importances(space, History([trial._replace(loss=1.0) for trial in bowl])) == {}

@@ -8,7 +8,7 @@ without, one that failed by accident would hide what is good around it.
 
 A conditional space has one model too: a parameter that is not there at a point is put in the middle
 of its range, the options tell the branches apart, and improvement alone decides which to look into.
-A model for each branch and a bandit over them was measured to be stuck in a wrong branch more often.
+A bandit that chooses the branch was measured to be stuck in a wrong one more often.
 The numbers are made in `gaussian`; here it is said which.
 """
 
@@ -134,7 +134,7 @@ class Gp:
         for unit in gaussian.Acquisition(box, posterior, best).ranked(starts, fixed):
             at = dict(zip((p.name for p in parameters), unit.tolist(), strict=True))
             point = space.complete(_pick(at))
-            if space.key(point) not in tried:
+            if space.key(point) not in tried and space.allows(point):
                 break
         return point
 
