@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -83,7 +82,7 @@ def _squares(values: Sequence[float]) -> float:
 def write_best(directory: str, overrides: Sequence[Override], search: SearchPath, said: str) -> str:
     """Write `best.yaml`, an experiment file with the overrides of the best run, and return its path.
 
-    It also lies at `experiment/best.yaml`, so that `--config-dir DIR +experiment=best` composes it in.
+    `+experiment=./DIRECTORY/best` composes it in, where there is a group of that name.
     """
     added: list[Any] = []
     changed: list[Any] = []
@@ -102,8 +101,4 @@ def write_best(directory: str, overrides: Sequence[Override], search: SearchPath
     content = {**({"defaults": [*added, *changed, "_self_"]} if added or changed else {}), **tree}
     path = os.path.join(directory, "best.yaml")
     yamls.write_text(path, f"# @package _global_\n# {said}\n{yamls.dump(content)}")
-    link = os.path.join(directory, "experiment", "best.yaml")
-    with suppress(OSError):
-        os.makedirs(os.path.dirname(link), exist_ok=True)
-        os.symlink("../best.yaml", link)
     return path

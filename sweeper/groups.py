@@ -364,6 +364,15 @@ def _package_folder(path: str) -> str | None:
     return None
 
 
+def _read_option_by_path(path: str) -> Config | None:
+    """Return the config of an option that is a path: `experiment=./multirun/…/best`, or an absolute one."""
+    option = re.search(r"/(\./.*|/.*)", path)
+    if option is None:
+        return None
+    file = os.path.abspath(option[1])
+    return Folder(os.path.dirname(file), "path").read(os.path.basename(file))
+
+
 class SearchPath:
     """The sources in order of precedence, and what was read from them.
 
@@ -388,7 +397,7 @@ class SearchPath:
                 found = source.read(path)
                 if found is not None:
                     break
-            self.configs[path] = found
+            self.configs[path] = found or _read_option_by_path(path)
         return self.configs[path]
 
     def has_group(self, group: str) -> bool:

@@ -680,9 +680,10 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
         said = f"{objective.describe()}: {standings[0].describe()}, run {standings[0].first.number}"
         path = write_best(sweep.maker.sweep_directory, texts, sweep.plan.search, said)
-        directory = os.path.relpath(os.path.dirname(path))
-        words = [*program.words, *program.flags, "--config-dir", directory, "+experiment=best"]
-        experiment = command_line(words)
+        experiment = os.path.relpath(path)
+        if sweep.plan.search.has_group("experiment"):
+            option = f"+experiment=./{experiment.removesuffix('.yaml')}"
+            experiment = command_line([*program.words, *program.flags, option])
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = ""
     if sweep.reason == "interrupted":

@@ -289,6 +289,7 @@ def test_the_best_point_is_an_experiment_file_that_composes_to_the_same_config(p
         model__tree="depth: 3\n_space_: {depth: 'range(1, 9)'}\n",
         model__net="width: 8\n_space_: {width: 'interval(1, 9)'}\n",
         extra__one="z: 1\n",
+        experiment__other="# @package _global_\nx: 7\n",
         train_py="""
             import sweeper
 

@@ -32,6 +32,7 @@ run 1  COMPLETED           0 *     5ms  x=3
 2 COMPLETED in 100ms (all points run)
 directory  {ended.sweep.relative_to(parabola.folder)}
 repeat the best  python train.py x=3
+as an experiment  {ended.sweep.relative_to(parabola.folder)}/best.yaml
 its directory    {ended.sweep}/1
 best (minimize score): run 1, score 0, x=3
 """).replace("  TIME", "  TIME")
@@ -433,5 +434,5 @@ def test_what_a_script_defines_reaches_the_processes_of_a_run(parabola):
 
 
 def test_a_model_follows_one_objective(parabola):
-    ended = parabola.run("--search", "tpe", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
+    ended = parabola.run("--search", "gp", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
     assert "follows one objective" in ended.err
