@@ -7,7 +7,7 @@ are driven by the `Asker` that a sweep uses; `optuna` and `skopt-default` are th
     regret      the best loss found minus the optimum
     ms          CPU time of one ask, of one thread
 
-    python benchmarks/search_quality.py --seeds 20 --methods random tpe gp --out results/search_quality.json
+    python benchmarks/search_quality.py --methods random tpe gp --out results/search_quality.json --plot
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import platform
 import statistics
 import time
 import warnings
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from functools import cache
@@ -275,29 +276,44 @@ def why_not(method: str, problem: str, workers: int) -> str:
 # -------------------------------------------------------------------------------------- simulation
 
 
-def simulate(method: str, problem: Problem, seed: int, trials: int, workers: int) -> tuple[float, float]:
-    """Return the regret and the CPU time of an ask and its tell, in ms."""
+class Course(NamedTuple):
+    """One simulated search."""
+
+    regrets: list[float]  # the least so far, after each trial
+    times: list[float]  # when each trial ended, in seconds
+    ms: float  # CPU time of an ask and its tell
+
+
+def simulate(method: str, problem: Problem, seed: int, trials: int, workers: int) -> Course:
+    """Search once; a run takes a second in the median, and an ask what it takes."""
     asked = make_method(method, problem.space(), seed)
     durations = Random(derive_seed(seed, "durations"))
     ended: list[Trial] = []
     running: list[tuple[float, Trial]] = []  # with the time of its end
-    now = cpu = 0.0
+    course = Course([], [], 0.0)
+    now = cpu = least = 0.0
     while len(ended) < trials:
         while len(running) < workers and len(ended) + len(running) < trials:
             number = len(ended) + len(running)
             start = time.process_time()
             point = asked.ask(History(tuple(ended), tuple(trial for _, trial in running)), number)
-            cpu += time.process_time() - start
+            took = time.process_time() - start
+            cpu, now = cpu + took, now + took
             running.append((now + durations.lognormvariate(0, 0.5), Trial(number, point)))
         first = min(running, key=lambda one: one[0])
         running.remove(first)
-        now, trial = first
+        now, trial = max(now, first[0]), first[1]
         trial = trial._replace(loss=problem.loss(trial.point))
         start = time.process_time()
         asked.tell(trial)
-        cpu += time.process_time() - start
+        took = time.process_time() - start
+        cpu, now = cpu + took, now + took
         ended.append(trial)
-    return min(t.loss for t in ended if t.loss is not None) - problem.optimum, 1e3 * cpu / trials
+        assert trial.loss is not None
+        least = min(least, trial.loss) if len(ended) > 1 else trial.loss
+        course.regrets.append(least - problem.optimum)
+        course.times.append(now)
+    return course._replace(ms=1e3 * cpu / trials)
 
 
 def measure(method: str, problem: str, seeds: int, trials: int, workers: int) -> dict[str, Any]:
@@ -306,7 +322,8 @@ def measure(method: str, problem: str, seeds: int, trials: int, workers: int) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = [simulate(method, PROBLEMS[problem], seed, trials, workers) for seed in range(seeds)]
-    regrets = [regret for regret, _ in found]
+    regrets = [course.regrets[-1] for course in found]
+    seconds = [round(1.2 * trials / workers * (at + 1) / 25, 3) for at in range(25)]
     return {
         "method": method,
         "problem": problem,
@@ -314,11 +331,29 @@ def measure(method: str, problem: str, seeds: int, trials: int, workers: int) ->
         "trials": trials,
         "seeds": seeds,
         "mean": statistics.fmean(regrets),
-        "error": statistics.stdev(regrets) / math.sqrt(seeds) if seeds > 1 else math.nan,
+        "error": error(regrets),
         "median": statistics.median(regrets),
-        "ms": statistics.fmean(ms for _, ms in found),
+        "ms": statistics.fmean(course.ms for course in found),
         "regrets": regrets,
+        "by_trial": curve([[course.regrets[at] for course in found] for at in range(trials)]),
+        "seconds": seconds,
+        "by_time": curve([[regret_at(course, second) for course in found] for second in seconds]),
     }
+
+
+def regret_at(course: Course, second: float) -> float:
+    """Return the least regret at a time; before the first trial has ended, that of the first."""
+    return course.regrets[max(bisect(course.times, second) - 1, 0)]
+
+
+def error(values: Sequence[float]) -> float:
+    """Return the standard error of the mean."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
+def curve(columns: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return mean and standard error of each column."""
+    return [[float(f"{statistics.fmean(c):.4g}"), float(f"{error(c):.3g}")] for c in columns]
 
 
 def line(row: dict[str, Any]) -> str:
@@ -346,22 +381,38 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
     path.write_text(f'{{"about": {json.dumps(about)},\n "rows": [\n  {lines}\n]}}\n')
 
 
-def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write a picture of the median regrets, if there is a library that draws."""
+def plot(path: Path) -> None:
+    """Draw a picture for each problem of the figures in a JSON file, beside it: mean and standard error."""
     if importlib.util.find_spec("matplotlib") is None:
-        print("No picture: matplotlib is not installed.")
+        print("No pictures: matplotlib is not installed.")
         return
+    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    plt.figure(figsize=(9, 5))
-    for method in sorted({row["method"] for row in rows}):
-        own = [row for row in rows if row["method"] == method]
-        places = [f"{row['problem']}, {row['workers']}" for row in own]
-        plt.semilogy(places, [max(row["median"], 1e-6) for row in own], "o", label=method)
-    plt.xticks(rotation=40, ha="right")
-    plt.ylabel("median regret")
-    plt.legend()
-    plt.savefig(path, bbox_inches="tight")
+    mpl.use("Agg")
+    rows = json.loads(path.read_text())["rows"]
+    for problem in sorted({row["problem"] for row in rows}):
+        figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharey=True, layout="constrained")
+        for row in (row for row in rows if row["problem"] == problem):
+            across, where = (0 if row["workers"] == 1 else 1), row["seconds"]
+            trials = list(range(1, row["trials"] + 1))
+            for down, at, found in ((0, trials, row["by_trial"]), (1, where, row["by_time"])):
+                mean = np.array([pair[0] for pair in found])
+                spread = np.nan_to_num(np.array([pair[1] for pair in found]))
+                (drawn,) = axes[down][across].semilogy(
+                    at, mean, label=f"{row['method']} ({row['seeds']} seeds)"
+                )
+                low = np.maximum(mean - spread, mean / 10)
+                axes[down][across].fill_between(at, low, mean + spread, color=drawn.get_color(), alpha=0.15)
+        for across, workers in enumerate(("one worker", "four workers of unequal speed")):
+            axes[0][across].set(title=workers, xlabel="trials")
+            axes[1][across].set(xlabel="seconds, of runs that take one in the median")
+        axes[0][0].set_ylabel("regret, mean ± s.e.")
+        axes[1][0].set_ylabel("regret, mean ± s.e.")
+        axes[0][0].legend(fontsize="small")
+        figure.suptitle(problem)
+        figure.savefig(path.with_name(f"{path.stem}-{problem}.png"), dpi=80)
+        plt.close(figure)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -377,7 +428,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--out", type=Path, help="a JSON file; rows that it has of other methods are kept")
-    parser.add_argument("--plot", type=Path, help="a picture")
+    parser.add_argument("--plot", action="store_true", help="draw the figures of the JSON file, beside it")
     args = parser.parse_args(argv)
     rows = []
     for problem in args.problems:
@@ -390,8 +441,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print(line(rows[-1]), flush=True)
                 if args.out is not None:
                     write(rows, args.out)
-    if args.plot is not None:
-        plot(rows, args.plot)
+    if args.plot:
+        plot(args.out)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ from .warm import warm_from, warm_start
 
 DEFAULT_TRIALS = 20
 _POLL = 0.25  # seconds between looks at what runs report
+_POLL_TO_PRUNE = 0.05  # the same, where a pruner waits for it
 _RESULTS_EVERY = 1.0  # seconds between writes of results.csv
 
 # -------------------------------------------------------------------------------------- the sweep
@@ -257,7 +258,8 @@ class Sweep:
                 if not self.live and self.asking is None:
                     return
                 waited: set[Future[Any]] = {*self.live, *([self.asking] if self.asking is not None else [])}
-                done, _ = wait(waited, timeout=_POLL, return_when=FIRST_COMPLETED)
+                poll = _POLL if self.pruner is None else _POLL_TO_PRUNE
+                done, _ = wait(waited, timeout=poll, return_when=FIRST_COMPLETED)
                 self.read_reports()
                 for future in done & self.live.keys():
                     self.end(future)
