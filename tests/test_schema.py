@@ -175,7 +175,7 @@ def test_an_attrs_class_is_a_schema_too(project):
             @attr.s(auto_attribs=True)
             class Config:
                 lr: float = 0.1
-                db: Db = attr.Factory(Db)
+                db: Db = Db()
 
             ConfigStore.instance().store(group="db", name="big", node=Db(port=9))
 
