@@ -186,10 +186,12 @@ PROBLEMS = {
 
 
 class Ours:
-    """A search of sweeper's, as a sweep drives it."""
+    """A search of sweeper's, as a sweep drives it; without a config, the first point is any."""
 
     def __init__(self, name: str, space: Space, seed: int) -> None:
-        self.asker = Asker(make_searcher(SearchSettings(name=name)), space, seed)
+        rng = Random(derive_seed(seed, "first"))
+        first = space.complete(lambda found: found.domain.sample(rng))
+        self.asker = Asker(make_searcher(SearchSettings(name=name)), space, seed, [first])
 
     def ask(self, history: History, number: int) -> Point:
         return self.asker.ask(history) or {}  # no problem here is ever exhausted
