@@ -251,7 +251,8 @@ class _Start:
         program = program_of(self.function, command)._replace(
             flags=tuple(made["flags"]), folder=made["folder"]
         )
-        return self._end(loop.run_sweep(self._with_chdir(plan), program, earlier=earlier))
+        with _launchers_logging(plan, program):
+            return self._end(loop.run_sweep(self._with_chdir(plan), program, earlier=earlier))
 
 
 # ----------------------------------------------------------------------------- how we were started

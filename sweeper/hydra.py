@@ -223,8 +223,14 @@ _SAME = {
     "launcher.array_parallelism": "launcher.jobs",
     "launcher.cpus_per_task": "launcher.threads",
 }
-_SEARCHES = {"tpe": "tpe", "random": "random", "grid": "grid", "qmc": "random"}
-_SAMPLERS = {"TPESampler": "tpe", "RandomSampler": "random", "GridSampler": "grid"}
+_SEARCHES = {
+    "tpe": "tpe", "random": "random", "grid": "grid", "qmc": "sobol", "cmaes": "cmaes", "nsgaii": "nsga2",
+    "motpe": "tpe",
+}  # fmt: skip
+_SAMPLERS = {
+    "TPESampler": "tpe", "MOTPESampler": "tpe", "RandomSampler": "random", "GridSampler": "grid",
+    "QMCSampler": "sobol", "CmaEsSampler": "cmaes", "NSGAIISampler": "nsga2", "GPSampler": "gp",
+}  # fmt: skip
 # What has a meaning, or is not worth a word.
 _KNOWN = (
     "run", "sweep", "job", "launcher", "sweeper", "callbacks", "hydra_logging", "job_logging", "verbose",

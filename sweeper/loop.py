@@ -113,9 +113,7 @@ class Sweep:
     runs: dict[int, _Asked] = field(default_factory=dict)
     order: list[int] = field(default_factory=list)  # the numbers that have ended, in that order
     names: set[str] = field(default_factory=set)  # of the runs' directories
-    again: list[int] = field(
-        default_factory=list
-    )  # asked, and not started: by an earlier process, or repeats
+    lined_up: list[int] = field(default_factory=list)  # lined up: asked by an earlier process, or just now
     asking: Future[Point | None] | None = None  # a searcher at work
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
@@ -223,7 +221,7 @@ class Sweep:
             self.restore_end(asked.number, attempt, found)
             self.journal.write("end", number=asked.number, attempt=attempt, **journaled(found))
         else:
-            self.again.append(asked.number)
+            self.lined_up.append(asked.number)
 
     def place(self, name: str) -> str:
         """Return the path of a run's directory."""
@@ -264,8 +262,9 @@ class Sweep:
                 for future in done & self.live.keys():
                     self.end(future)
                 if self.asking in done:
-                    self.admit(self.asking.result())
-                    self.asking = None
+                    point, self.asking = self.asking.result(), None
+                    if not self.reason:  # no end was come to meanwhile
+                        self.admit(point)
                 self.write_results()
                 self.journal.sync()
                 self.view.tick()
@@ -273,8 +272,8 @@ class Sweep:
     def next_run(self, thinker: _Thinker) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
         settings = self.plan.settings.search
-        if self.again:
-            return self.runs[self.again.pop(0)]
+        if self.lined_up:
+            return self.runs[self.lined_up.pop(0)]
         limit = self.limit()
         if settings.timeout is not None and time.monotonic() - self.began >= settings.timeout:
             self.reason = f"the time of {settings.timeout:g} s is over"
@@ -300,7 +299,7 @@ class Sweep:
             asked = _Asked(number, point, self.points.space.params(point))
             self.journal.write("ask", number=number, point=point_texts(point), params=dict(asked.params))
             self.open(asked)
-            self.again.append(number)
+            self.lined_up.append(number)
 
     def limit(self) -> int | None:
         """Return how many runs there may be."""
