@@ -384,10 +384,10 @@ def _resolve_typed(plan: Plan, program: Program, override: Override) -> None:
 
 def _preview(plan: Plan, program: Program) -> dict[str, Any]:
     """Return facts of a run that does not exist yet, so that its interpolations can be tried."""
-    from .runs import JobMaker
+    from .runs import JobMaker, is_setting
 
     maker = JobMaker(plan, program, plan.settings.goal(), "", "", None, time.time(), None)
-    texts = [override.text for override in plan.overrides]
+    texts = [override.text for override in plan.overrides if not is_setting(override)]
     facts = maker.facts(maker.hydra_facts(plan.base, texts), number=0, id="", seed=0, dir="")
     try:
         directory = os.path.abspath(directory_of(plan.settings.run.dir, plan.base, facts))

@@ -38,8 +38,9 @@ def show_config(command: Command, plan: Plan, program: Program) -> None:
 def _whole(plan: Plan, what: str, key: str) -> DictConfig:
     own: dict[str, Any] = {"sweeper": plan.base.settings}
     if key.partition(".")[0] == "hydra":
+        known = whole_node(resolve.fact("hydra") or plan.base.hydra)
         run, sweep = plan.settings.run._asdict(), plan.settings.sweep._asdict()
-        return nodes.build({"hydra": {**whole_node(plan.base.hydra), "run": run, "sweep": sweep}})
+        return nodes.build({**plan.base.tree, "hydra": {**known, "run": run, "sweep": sweep}})
     tree = {"job": plan.base.tree, "sweeper": own, "hydra": own, "all": {**plan.base.tree, **own}}[what]
     return nodes.build(tree)
 

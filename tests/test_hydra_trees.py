@@ -113,6 +113,21 @@ def test_the_optuna_sweeper_becomes_a_search(project):
     assert ended.out.startswith("random: 5 runs, 2 at a time, maximize score")
 
 
+@pytest.mark.parametrize(
+    ("overrides", "search"),
+    [
+        (["hydra/sweeper/sampler=nsgaii"], "nsga2"),
+        (["hydra/sweeper/sampler=cmaes"], "cmaes"),
+        (["+hydra.sweeper.sampler._target_=optuna.samplers.QMCSampler"], "sobol"),
+        ([], "tpe"),
+        (["hydra/sweeper/sampler=grid"], "grid"),
+    ],
+)
+def test_the_samplers_of_the_optuna_sweeper_are_searches_here(project, overrides, search):
+    plan = project.write(config="x: 1\n").plan("hydra/sweeper=optuna", *overrides)
+    assert plan.settings.search.name == search
+
+
 def test_what_has_no_meaning_is_said_once_by_name(project):
     project.write(
         config="defaults: [override hydra/sweeper: ax, _self_]\nx: 1\nhydra: {sweeper: {ax_config: {max_trials: 3}}}\n",
