@@ -25,7 +25,9 @@ from .hydra import Plugins, is_plugins, whole_node
 from .store import ConfigStore, Stored
 
 SPACE = "_space_"
-OPEN_SETTINGS = ("sweeper.job.env", "sweeper.space", "sweeper.tracker", "sweeper.callbacks")
+OPEN_SETTINGS = (
+    "sweeper.job.env", "sweeper.space", "sweeper.tracker", "sweeper.callbacks", "sweeper.launcher.resources",
+)  # fmt: skip
 
 
 class Composed(NamedTuple):

@@ -134,6 +134,25 @@ def surroundings(job: Job) -> Iterator[None]:
                 os.environ[key] = value
 
 
+@contextmanager
+def limited(job: Job) -> Iterator[None]:
+    """Keep this process to the memory of a run; what goes beyond is a MemoryError."""
+    if job.memory is None or not job.capture:
+        yield
+        return
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (job.memory, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
 # --------------------------------------------------------------------------------------- the record
 
 
@@ -283,6 +302,7 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
         said = Score(None, dict(run.metrics), note=f"the value cannot be read: {end!r:.100}")
     completed = status == COMPLETED
     outcome = Outcome(
+        cause="error" if status == FAILED else "",
         status=status,
         score=said.score if completed else None,
         metrics=said.metrics,
@@ -305,7 +325,7 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
 def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
     known = facts_of(job)
     logging = resolve.resolve(job.logging, {**job.config, "hydra": known["hydra"]}, "the logging")
-    with surroundings(job), resolve.facts(known), logged(logging, job.verbose, job.log):
+    with surroundings(job), limited(job), resolve.facts(known), logged(logging, job.verbose, job.log):
         found = function()
         if job.seed is not None:
             seed_everything(job.seed)
@@ -343,7 +363,7 @@ def own_frames(frames: Any) -> Any:
     return here or frames
 
 
-def ended_badly(job: Job, error: str) -> Outcome:
+def ended_badly(job: Job, error: str, cause: str = "died") -> Outcome:
     """Return the outcome of a run whose process is gone, and write it into its record."""
     before = read_record(job.directory)
     if before is not None and before.status == COMPLETED:
@@ -356,6 +376,7 @@ def ended_badly(job: Job, error: str) -> Outcome:
         ended=now(),
         seconds=round(lasted.total_seconds(), 3) if lasted else 0.0,
         error=error,
+        cause=cause,
         host=before.host if before else "",
         pid=before.pid if before else 0,
         metrics=current.last_metrics(job.directory),

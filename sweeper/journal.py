@@ -70,7 +70,7 @@ def journaled(outcome: Outcome) -> dict[str, Any]:
     }  # fmt: skip
     if outcome.values:
         kept["values"] = list(outcome.values)
-    for name in ("error", "note", "last"):
+    for name in ("error", "cause", "note", "last"):
         if getattr(outcome, name):
             kept[name] = getattr(outcome, name)
     return kept
@@ -97,6 +97,7 @@ def outcome_from(event: Mapping[str, Any]) -> Outcome:
         ended=event["ended"],
         seconds=event["seconds"],
         error=event.get("error", ""),
+        cause=event.get("cause", ""),
         note=event.get("note", ""),
         last=tuple(event["last"]) if event.get("last") else None,
     )

@@ -115,6 +115,8 @@ class Sweep:
     names: set[str] = field(default_factory=set)  # of the runs' directories
     lined_up: list[int] = field(default_factory=list)  # lined up: asked by an earlier process, or just now
     asking: Future[Point | None] | None = None  # a searcher at work
+    free: dict[str, list[str]] = field(default_factory=dict)  # values to hand out, by variable
+    held: dict[int, dict[str, str]] = field(default_factory=dict)  # those that runs have
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""
@@ -165,7 +167,8 @@ class Sweep:
                 asked.directories.append(event["directory"])
                 self.names.add(event["directory"])
             elif event["event"] == "end":
-                again = event["status"] == CANCELLED or (event["status"] == FAILED and earlier.retry_failed)
+                failed = event["status"] == FAILED and earlier.retry_failed
+                again = event["status"] == CANCELLED or failed or event.get("again", False)
                 if not again:
                     self.restore_end(number, event["attempt"], outcome_from(event))
         for asked in list(self.runs.values()):
@@ -325,7 +328,8 @@ class Sweep:
         asked.directories.append(name)
         self.journal.write("start", number=number, attempt=attempt, directory=name)
         directory = make_directory(self.place(name), fixed=True)
-        job = job._replace(directory=directory)
+        taken = self.held[number] = {key: values.pop(0) for key, values in self.free.items()}
+        job = job._replace(directory=directory, env={**job.env, **taken})
         self.trackers.start(job)
         self.live[executor.submit(run_job, job)] = job
         if executor.note and not self.noted:
@@ -364,9 +368,26 @@ class Sweep:
             if pruned:
                 outcome = outcome._replace(last=self.pruner.reached(job.number, outcome.metrics))
             self.pruner.end(job.number, outcome.score, pruned=pruned)
+        for name, value in self.held.pop(job.number, {}).items():
+            self.free[name].insert(0, value)
+        if self.makes_again(job, outcome):
+            return
         self.take(job, outcome)
         if outcome.status == CANCELLED:  # in this process, by Ctrl-C
             raise KeyboardInterrupt
+
+    def makes_again(self, job: Job, outcome: Outcome) -> bool:
+        """Line up another attempt at a run that failed, if the settings allow one."""
+        settings = self.plan.settings.launcher
+        if outcome.status != FAILED or job.attempt > settings.retries or self.reason:
+            return False
+        if outcome.cause not in settings.causes():
+            return False
+        self.journal.write("end", number=job.number, attempt=job.attempt, again=True, **journaled(outcome))
+        self.view.ended(job, outcome)
+        self.view.line(f"    attempt {job.attempt + 1} of {settings.retries + 1} follows")
+        self.lined_up.insert(0, job.number)
+        return True
 
     def outcome_of(self, future: Future[Outcome], job: Job) -> Outcome:
         """Return the outcome of a job; where its process left none, one that says so."""
@@ -378,9 +399,8 @@ class Sweep:
             if found is not None and found.status in ENDED:
                 return found
             words = "the process ended before its run did; see the log"
-        else:
-            words = str(error)
-        return ended_badly(job, words)
+            return ended_badly(job, words)
+        return ended_badly(job, str(error), error.cause)
 
     def take(self, job: Job, outcome: Outcome) -> None:
         """Record an outcome, everywhere; end the sweep if there is no sense in going on."""
@@ -403,6 +423,8 @@ class Sweep:
     def judge(self, outcome: Outcome) -> None:
         """End a sweep whose runs all fail, or a search that gets nothing to compare."""
         limit, progress = self.plan.settings.launcher.max_failures, self.view.progress
+        if self.plan.settings.launcher.fail_fast and outcome.status == FAILED:
+            self.reason = "a run failed (fail_fast)"
         if limit and progress.ended == progress.failed == limit:
             self.reason = f"the first {limit} runs failed"
         settings, best = self.plan.settings.search, progress.best
@@ -522,6 +544,7 @@ def run_sweep(
         shown = View(objective, Progress(None, launcher.slots), stream=stream)
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
+        sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
         if earlier is not None:  # read again, now that nobody else writes it
             sweep.restore(earlier._replace(events=read_journal(journal.path)))
             sweep.tell_trackers(sweep.results())

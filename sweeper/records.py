@@ -103,6 +103,7 @@ class Job(NamedTuple):
     path: tuple[str, ...] = ()  # sys.path of the launching process
     env: Mapping[str, str] = {}
     git: Mapping[str, Any] | None = None
+    memory: int | None = None  # bytes that the run's process may allocate
     capture: bool = True  # all output goes to the log, C level and subprocesses included
     epoch: float = 0.0  # when the sweep began, in seconds: what ${now:…} tells
     typed: Any = None  # the config as a DictConfig, where a schema gives it types
@@ -139,6 +140,7 @@ class Outcome(NamedTuple):
     ended: str = ""
     seconds: float = 0.0
     error: str = ""  # the traceback, or what is known of the death
+    cause: str = ""  # of a failure: error (an exception), died, or timeout
     note: str = ""
     host: str = ""
     pid: int = 0

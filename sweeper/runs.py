@@ -105,6 +105,7 @@ class JobMaker(NamedTuple):
             folder=program.folder,
             path=program.path,
             env={key: str(value) for key, value in settings.job.env.items()},
+            memory=settings.launcher.memory if isinstance(settings.launcher.memory, int) else None,
             epoch=self.epoch,
             git=self.git,
             typed=composed.typed,

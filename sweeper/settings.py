@@ -61,12 +61,21 @@ class LauncherSettings(NamedTuple):
     name: str = "local"
     jobs: int = 1
     run_timeout: float | None = None
+    memory: str | int | None = None
+    retries: int = 0
+    retry_on: str | list[Any] = "died"
     max_failures: int | None = 5
+    fail_fast: bool = False
+    resources: Mapping[str, Any] = {}
     threads: int | None = None
     grace: float = 5.0
     preload: str | list[Any] | None = "auto"
     start: str = "auto"
     options: Mapping[str, Any] = {}
+
+    def causes(self) -> tuple[str, ...]:
+        """Return the causes of failures after which a run is made again."""
+        return (self.retry_on,) if isinstance(self.retry_on, str) else tuple(self.retry_on)
 
 
 class ObjectiveSettings(NamedTuple):
@@ -151,6 +160,11 @@ HELP = {
     "launcher.name": "the launcher: an option of the group sweeper/launcher",
     "launcher.jobs": "runs at the same time",
     "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
+    "launcher.memory": "memory of a run's process: 4GiB, 500MB; what goes beyond is a MemoryError",
+    "launcher.retries": "how often a failed run is made again",
+    "launcher.retry_on": "after what: died (a signal, an exit), timeout, error (an exception), or a list",
+    "launcher.fail_fast": "whether no run starts any more when one has failed",
+    "launcher.resources": "values handed out, one a run, by environment variable: {GPU: [0, 1]}",
     "launcher.max_failures": "no run starts any more if so many have ended and all of them failed",
     "launcher.threads": "threads of BLAS and OpenMP in a run; cores / jobs if null",
     "launcher.grace": "time that an interrupted run gets to end by itself",
@@ -320,8 +334,8 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
         value = values.get(key[len(path) :]) if key.startswith(path) else None
         if isinstance(value, int) and value < least:
             raise SettingsError(f"sweeper.{key} must be {least} or more, not {value}")
-    if path == "launcher." and values.get("start", "auto") not in ("auto", "fork", "spawn"):
-        raise SettingsError(f"sweeper.launcher.start must be auto, fork or spawn, not {values['start']}")
+    if path == "launcher.":
+        _check_launcher(values)
     if path == "job." and os.sep in (values.get("name") or ""):
         raise SettingsError(f"sweeper.job.name is a file's name, without '{os.sep}': {values['name']}")
     _check_options(path, str(node.get("name")), options)
@@ -331,6 +345,7 @@ def _checked(kind: Any, node: Mapping[str, Any], path: str) -> dict[str, Any]:
 _LEAST = {
     "launcher.jobs": 1,
     "launcher.threads": 1,
+    "launcher.retries": 0,
     "launcher.max_failures": 1,
     "search.trials": 1,
     "search.seed": 0,
@@ -338,6 +353,31 @@ _LEAST = {
     "search.repeats": 1,
     "search.warm_top": 0,
 }
+
+
+CAUSES = ("died", "timeout", "error")  # of a failed run
+
+
+def _check_launcher(values: dict[str, Any]) -> None:
+    if values.get("start", "auto") not in ("auto", "fork", "spawn"):
+        raise SettingsError(f"sweeper.launcher.start must be auto, fork or spawn, not {values['start']}")
+    causes = values.get("retry_on", "died")
+    for cause in [causes] if isinstance(causes, str) else causes:
+        if cause not in CAUSES:
+            raise SettingsError(
+                f"sweeper.launcher.retry_on is of {', '.join(CAUSES)}, or a list, not {show(cause)}",
+                hint=nearest(str(cause), CAUSES),
+            )
+    if values.get("memory") is not None:
+        values["memory"] = size_in_bytes(values["memory"], "sweeper.launcher.memory")
+    for name, found in values.get("resources", {}).items():
+        jobs = values.get("jobs", 1)
+        if not isinstance(found, list) or len(found) < jobs:
+            count = f"{len(found)} values" if isinstance(found, list) else show(found)
+            raise SettingsError(
+                f"sweeper.launcher.resources.{name} needs a value for each of {jobs} runs, and has {count}",
+                hint=f"Give a list, such as {name}: {show(list(range(jobs)))}, or fewer --jobs.",
+            )
 
 
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
@@ -390,3 +430,28 @@ def seconds(value: Any, name: str) -> float:
     if match is None:
         raise SettingsError(f"{name} must be a duration such as 90, 30m or 2h, not {show(value)}")
     return float(match[1]) * _UNITS[match[2]]
+
+
+_BYTES = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+
+
+def size_in_bytes(value: Any, name: str) -> int:
+    """Return a size in bytes: a number of them, or '500MB', '4GiB'.
+
+    >>> size_in_bytes("4GiB", "memory")
+    4294967296
+    """
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]i?)?b?\s*", str(value).lower())
+    if match is None or float(match[1]) <= 0:
+        raise SettingsError(f"{name} must be a size such as 4GiB or 500MB, not {show(value)}")
+    return int(float(match[1]) * _BYTES[match[2] or ""])

@@ -22,6 +22,17 @@ from ..settings import LauncherSettings
 class RunDiedError(Exception):
     """A run's process ended without an outcome; the message says how."""
 
+    cause = "died"
+
+
+class RunTimeoutError(RunDiedError):
+    """A run's process was ended because its time was over."""
+
+    cause = "timeout"
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(f"the run took longer than {seconds:g} s (run_timeout)")
+
 
 class Executor(Protocol):
     """What a launcher opens. Its `note` is what people should know of how it makes runs."""

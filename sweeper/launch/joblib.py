@@ -18,7 +18,7 @@ from ..job import call, run_job
 from ..output import captured
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, death, die_with_parent, thread_limits
+from . import RunDiedError, RunTimeoutError, death, die_with_parent, thread_limits
 
 
 class Joblib:
@@ -70,9 +70,8 @@ class _JoblibExecutor:
         return ProcessPoolExecutor(max_workers=1, timeout=None, env=thread_limits(self.settings))
 
     def _end(self, outer: Future[Outcome], pool: Any) -> None:
-        limit = self.settings.run_timeout
         with contextlib.suppress(Exception):
-            outer.set_exception(RunDiedError(f"the run took longer than {limit:g} s (run_timeout)"))
+            outer.set_exception(RunTimeoutError(self.settings.run_timeout))
         pool.shutdown(kill_workers=True)
 
     def _ended(self, inner: Any, outer: Future[Outcome], pool: Any, timer: Any) -> None:

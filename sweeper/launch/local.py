@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..job import write_job
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, death, thread_limits
+from . import RunDiedError, RunTimeoutError, death, thread_limits
 from .forkserver import receive, send
 
 # Found along the launching process's own path, in its order: no environment variable can say that.
@@ -128,8 +128,7 @@ class LocalExecutor:
             _, key, code, result, timed_out = message
             future = futures.pop(key)
             if timed_out:
-                limit = self.settings.run_timeout
-                future.set_exception(RunDiedError(f"the run took longer than {limit:g} s (run_timeout)"))
+                future.set_exception(RunTimeoutError(self.settings.run_timeout))
             elif result:
                 try:
                     future.set_result(pickle.loads(result))  # noqa: S301  from our own child
