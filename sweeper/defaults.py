@@ -13,7 +13,7 @@ Reads files through the search path it is given, and merges nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -394,42 +394,14 @@ class _Walk:
             for item in items
             if not (self_added and item.is_self)
         ]
+        known = dict(self.known)  # one choice that waits does not know what another comes to
         for child in children:
             if is_deferred(child):
                 if child.group:
-                    child.value = self._interpolate(str(child.value), listed)
+                    child.value = _interpolate(str(child.value), known, listed)
                 else:
-                    child.path = self._interpolate(child.config_path(), listed)
+                    child.path = _interpolate(child.config_path(), known, listed)
                 self.expand(child, deferred=True)
-
-    def _interpolate(self, text: str, listed: list[Any]) -> str:
-        def known(match: re.Match[str]) -> str:
-            value = self.known.get(match[1])
-            return value if isinstance(value, str) else match[0]
-
-        filled = re.sub(r"\$\{([\w/@\-]+)\}", known, text)
-        if not is_interpolation(filled):
-            return filled
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
-
-        try:
-            if "${defaults." in text:
-                raise ConfigError(
-                    f"'{text}' in the defaults list names another item by its place",
-                    hint="Write ${group}, the name of the group whose choice is meant.",
-                )
-            config = OmegaConf.create({**self.known, "defaults": listed})
-            config._set_flag("struct", True)  # noqa: SLF001  no key must spring up
-            node = OmegaConf.create({"value": text})
-            node._set_parent(config)  # noqa: SLF001  the only way to resolve against a parent
-            value = node["value"]
-        except OmegaConfBaseException:
-            value = None
-        if isinstance(value, str):
-            return value
-        keys = ", ".join(sorted(self.known)) or "none"
-        raise ConfigError(f"Cannot resolve '{text}' in the defaults list", hint=f"Known choices: {keys}")
 
     # ---- the end
 
@@ -459,6 +431,38 @@ class _Walk:
             hint = f"{hint}\nTo add the group write +{key}={value}".strip()
         where = f"in {choice.where}" if choice.where else ""
         return ConfigError(f"Cannot override '{key}': the defaults list does not have it", where, hint)
+
+
+def _interpolate(text: str, known: Mapping[str, str | None], listed: list[Any]) -> str:
+    """Return a text of a defaults list with the choices that it names filled in."""
+
+    def choice(match: re.Match[str]) -> str:
+        value = known.get(match[1])
+        return value if isinstance(value, str) else match[0]
+
+    filled = re.sub(r"\$\{([\w/@\-]+)\}", choice, text)
+    if not is_interpolation(filled):
+        return filled
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        if "${defaults." in text:
+            raise ConfigError(
+                f"'{text}' in the defaults list names another item by its place",
+                hint="Write ${group}, the name of the group whose choice is meant.",
+            )
+        config = OmegaConf.create({**known, "defaults": listed})
+        config._set_flag("struct", True)  # noqa: SLF001  no key must spring up
+        node = OmegaConf.create({"value": text})
+        node._set_parent(config)  # noqa: SLF001  the only way to resolve against a parent
+        value = node["value"]
+    except OmegaConfBaseException:
+        value = None
+    if isinstance(value, str):
+        return value
+    keys = ", ".join(sorted(known)) or "none"
+    raise ConfigError(f"Cannot resolve '{text}' in the defaults list", hint=f"Known choices: {keys}")
 
 
 def is_deferred(node: _Node) -> bool:

