@@ -19,9 +19,9 @@ from . import entry, nodes, trees
 from . import job as jobs
 from .cli import Command, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
-from .errors import RecordError, SweeperError, UsageError
+from .errors import RecordError, SettingsError, SweeperError, UsageError, nearest
 from .grammar import Choice, Override
-from .groups import SearchPath, Source, Table, content_at, source
+from .groups import SearchPath, Source, Table, source
 from .plan import OWN, Plan, directory_of, make_plan, shipped
 from .records import FunctionRef, Program
 
@@ -119,12 +119,14 @@ class _Start:
                     raise UsageError(f"{flag} does not go with --resume")
             return self._resume(command, search)
         overrides = parse_all(command.overrides)
-        if _asks_for_sweep(search, name, overrides) and "--run" not in command:
-            command.multirun = True
         shows = command.values.keys() & {"--cfg", "--help", "--hydra-help", "--info", "--explain"}
+        sweeping = command.multirun or any(override.sweeps for override in overrides)
+        plan = make_plan(search, name, overrides, sweeping=sweeping, schema=self.schema)
+        if not command.multirun and "--run" not in command and _mode(plan) == "MULTIRUN":
+            command.multirun = True
+            plan = make_plan(search, name, overrides, sweeping=True, schema=self.schema)
         if not command.multirun and not shows:
             refuse_sweeps(overrides)
-        plan = make_plan(search, name, overrides, sweeping=command.multirun, schema=self.schema)
         program = program_of(self.function, command)
         if shows:
             from . import resolve
@@ -240,7 +242,10 @@ class _Start:
                 ("sweeper/search", "sweeper.search", "sweeper/pruner", "sweeper.pruner", "sweeper.space",
                  "sweeper.objective")
             ):  # fmt: skip
-                raise UsageError(f"'{override.text}' would change the search of a sweep that is resumed")
+                raise UsageError(
+                    f"'{override.text}' would change the search of a sweep that is resumed",
+                    hint=f"Only its budget can change: {', '.join(BUDGETS)}.",
+                )
         earlier = journal.find_earlier(directory, command.overrides, retry_failed="--retry-failed" in command)
         recorded = parse_command(made["flags"])
         search, name = self.search_path(recorded), record["config_name"]
@@ -316,11 +321,14 @@ def _refuse_foreign_line() -> None:
         )
 
 
-def _asks_for_sweep(search: SearchPath, primary: str | None, overrides: Sequence[Override]) -> bool:
-    """Whether the primary config or the command line sets Hydra's mode."""
-    typed = [o.value for o in overrides if o.key == "hydra.mode"]
-    found = typed[-1] if typed else primary and content_at(search.read(primary), "hydra.mode")
-    return str(found).upper() == "MULTIRUN"
+def _mode(plan: Plan) -> str:
+    """Return what a tree says of Hydra's mode: RUN or MULTIRUN."""
+    mode = str(plan.base.hydra.get("mode") or "RUN").upper()
+    if mode not in ("RUN", "MULTIRUN"):
+        raise SettingsError(
+            f"hydra.mode must be RUN or MULTIRUN, not {mode}", hint=nearest(mode, ("MULTIRUN",))
+        )
+    return mode
 
 
 def _is_console_script(function: Callable[..., Any]) -> bool:
@@ -393,6 +401,7 @@ def _preview(plan: Plan, program: Program) -> dict[str, Any]:
         directory = os.path.abspath(directory_of(plan.settings.run.dir, plan.base, facts))
     except SweeperError:  # it is said where a directory is needed
         directory = ""
+    facts["hydra"]["mode"] = _mode(plan)
     facts["sweeper"]["run"]["dir"] = facts["hydra"]["runtime"]["output_dir"] = directory
     return facts
 
@@ -462,6 +471,8 @@ def sweep(
 
     if entry.importing:
         raise entry.EndOfImport
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides must be a list of texts, not the text {overrides!r}")
     own = getattr(function, "__sweeper_main__", None)
     inner = getattr(function, "__wrapped__", function)
     start = _Start(inner, *(own or (None, None, UNSET)))
@@ -477,7 +488,10 @@ def sweep(
         texts.append(f"sweeper.search.trials={trials}")
     if maximize:
         texts.append("sweeper.objective.direction=maximize")
-    plan = make_plan(path, name, parse_all([*texts, *overrides]), sweeping=True, schema=start.schema)
+    parsed = parse_all([*texts, *overrides])
+    if own is None and config is None:  # there is nothing but what is given here
+        parsed = [o if o.sign or o.name.startswith(OWN) else o._replace(sign="+") for o in parsed]
+    plan = make_plan(path, name, parsed, sweeping=True, schema=start.schema)
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
         return run_sweep(plan, program_of(inner), stream=stream)

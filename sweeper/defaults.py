@@ -263,10 +263,10 @@ class _Walk:
         value = node.value if isinstance(node.value, str) else None
         if self.known.setdefault(key, value) != value:
             raise ConfigError(
-                f"The group '{key}' is chosen twice: {self.known[key]} and {value}",
+                f"The group '{key}' is chosen twice: {show(self.known[key])} and {show(value)}",
                 self._place_of(node),
-                f"To change the choice, write 'override {key}: {self.known[key]}' in the defaults "
-                f"list, or {key}={self.known[key]} without + on the command line",
+                f"To change the choice write {key}={show(self.known[key])} without + on the command line, or "
+                f"'override {key}: {show(self.known[key])}' in the defaults list",
             )
         self.keys_of_group.setdefault(node.group_path(), set()).add(key)
         return value is None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import trees, yamls
 from .grammar import Override, show
-from .groups import SearchPath
+from .plan import Plan
 from .records import History
 from .space import Choices, Domain, Space
 
+EXPERIMENT = "experiment"  # the group of experiment files, by Hydra's custom
 _FEWEST = 8  # scored points below which importances mean nothing
 _BINS = 5  # of a parameter with many values
 
@@ -48,7 +49,8 @@ def importances(space: Space, history: History) -> dict[str, float]:
         found[key] = found.get(key, 0.0) + explained / total
     if len(found) < 2:
         return {}
-    return dict(sorted(found.items(), key=lambda item: -item[1]))
+    whole = max(sum(found.values()), 1.0)  # parameters that were moved together explain the same
+    return {key: share / whole for key, share in sorted(found.items(), key=lambda item: -item[1])}
 
 
 def _groups(pairs: Sequence[tuple[Any, float]], domain: Domain) -> list[list[float]]:
@@ -79,26 +81,47 @@ def _squares(values: Sequence[float]) -> float:
 # -------------------------------------------------------------------------------- the best as a file
 
 
-def write_best(directory: str, overrides: Sequence[Override], search: SearchPath, said: str) -> str:
-    """Write `best.yaml`, an experiment file with the overrides of the best run, and return its path.
+class Best(NamedTuple):
+    """The best point as an experiment file, and what must be typed to compose it in."""
 
-    `+experiment=./DIRECTORY/best` composes it in, where there is a group of that name.
+    path: str
+    overrides: list[str]
+
+
+def write_best(directory: str, overrides: Sequence[Override], plan: Plan, said: str) -> Best:
+    """Write `best.yaml`, an experiment file with the overrides of the best run.
+
+    An experiment can override the groups that stand before it in the defaults list; a choice of any
+    other has to be typed beside it.
     """
+    config = plan.search.read(plan.primary) if plan.primary else None
+    order = [default.group.removeprefix("/") for default in config.defaults] if config is not None else []
+    after = order[order.index(EXPERIMENT) + 1 :] if EXPERIMENT in order else []
     added: list[Any] = []
     changed: list[Any] = []
+    typed: list[str] = []
     tree: dict[str, Any] = {}
     for override in overrides:
-        if override.sign == "~":
-            continue
-        if search.has_group(override.key) and isinstance(override.value, (str, list)):
-            name = override.name
-            if override.sign == "+":
-                added.append({f"/{name}": override.value})
+        value = override.value
+        if not (plan.search.has_group(override.key) and isinstance(value, (str, list))):
+            if override.sign == "~":
+                typed.append(override.text)
             else:
-                changed.append({f"override /{name}": override.value})
+                trees.put(tree, override.key, value, add=True)
+        elif override.key == EXPERIMENT:
+            added += [f"/{EXPERIMENT}/{option}" for option in ([value] if isinstance(value, str) else value)]
+        elif override.sign == "~" or override.key in after:
+            typed.append(override.text)
+        elif override.sign == "+":
+            added.append({f"/{override.name}": value})
         else:
-            trees.put(tree, override.key, override.value, add=True)
+            changed.append({f"override /{override.name}": value})
     content = {**({"defaults": [*added, *changed, "_self_"]} if added or changed else {}), **tree}
     path = os.path.join(directory, "best.yaml")
-    yamls.write_text(path, f"# @package _global_\n# {said}\n{yamls.dump(content)}")
-    return path
+    beside = f"# beside it  {' '.join(typed)}\n" if typed else ""
+    yamls.write_text(path, f"# @package _global_\n# {said}\n{beside}{yamls.dump(content)}")
+    if not plan.search.has_group(EXPERIMENT):
+        return Best(path, [])
+    sign = "" if EXPERIMENT in plan.base.choices else "+"
+    relative = os.path.relpath(path).removesuffix(".yaml")
+    return Best(path, [*typed, f"{sign}{EXPERIMENT}=./{relative}"])

@@ -51,6 +51,7 @@ from .records import (
     Outcome,
     Point,
     Program,
+    Trial,
     now,
 )
 from .results import RunResult, SweepResult, front_of, ranked, write_results
@@ -368,6 +369,9 @@ class Sweep:
             if pruned:
                 outcome = outcome._replace(last=self.pruner.reached(job.number, outcome.metrics))
             self.pruner.end(job.number, outcome.score, pruned=pruned)
+            if self.pruner.note:
+                self.view.line(f"note: {self.pruner.note}")
+                self.pruner = None
         for name, value in self.held.pop(job.number, {}).items():
             self.free[name].insert(0, value)
         if self.makes_again(job, outcome):
@@ -457,9 +461,6 @@ class Sweep:
                 if self.pruner is not None and self.pruner.report(job.number, line["metrics"], line["step"]):
                     with open(f"{job.records}/stop", "w", encoding="utf-8"):
                         pass  # looked for at the run's next report
-        if self.pruner is not None and self.pruner.note:
-            self.view.line(f"note: {self.pruner.note}")
-            self.pruner = None
 
     def results(self) -> list[RunResult]:
         """Return the runs that have ended."""
@@ -524,15 +525,14 @@ def run_sweep(
         warm = warm_from(earlier.warm)
     else:
         warm = warm_start(settings.search, points, settings.goal())
+    first = [*_first_points(points), *warm.first]
+    if points.constraints:
+        Asker(searcher, points.space, 0, first).ask(
+            History()
+        )  # so that none is found before anything is made
     maker = _job_maker(plan, program, earlier)
-    asker = Asker(searcher, points.space, maker.seed or 0, [*_first_points(points), *warm.first])
-    sweep_id, directory, objective = maker.sweep_id, maker.sweep_directory, maker.objective
-    record = SweepRecord(
-        id=sweep_id, name=settings.name or program.name, directory=directory, started=now(),
-        search=settings.search.name, objective=objective.describe(),
-        overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
-        note=settings.note, seed=maker.seed, folder=program.folder, git=maker.git,
-    )  # fmt: skip
+    asker = Asker(searcher, points.space, maker.seed or 0, first)
+    directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
     with ExitStack() as stack:
         stack.enter_context(locked(directory))
         if earlier is None:
@@ -615,6 +615,16 @@ def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMake
     return maker._replace(sweep_directory=_sweep_directory(plan, program, maker))
 
 
+def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
+    settings = plan.settings
+    return SweepRecord(
+        id=maker.sweep_id, name=settings.name or program.name, directory=maker.sweep_directory, started=now(),
+        search=settings.search.name, objective=maker.objective.describe(),
+        overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
+        note=settings.note, seed=maker.seed, folder=program.folder, git=maker.git,
+    )  # fmt: skip
+
+
 def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
     """Drive a sweep to its end, whichever way it ends, and return its status."""
     executor: Executor | None = None
@@ -663,7 +673,7 @@ def _first_points(points: Points) -> list[Point]:
     """Return the points to try before any that a searcher asks for: the config's own, and those listed."""
     found = [points.space.first()]
     for number, values in enumerate(points.plan.settings.search.first):
-        where = f"in sweeper.search.first, point {number}"
+        where = f"in sweeper.search.first, point {number + 1}"
         if not isinstance(values, Mapping):
             raise SpaceError(f"A point maps keys to values; {show(values)} does not", where)
         point = points.point_of(values, where)
@@ -723,11 +733,15 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         texts = [o for o in overrides if not is_setting(o)]
         repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
         said = f"{objective.describe()}: {standings[0].describe()}, run {standings[0].first.number}"
-        path = write_best(sweep.maker.sweep_directory, texts, sweep.plan.search, said)
-        experiment = os.path.relpath(path)
-        if sweep.plan.search.has_group("experiment"):
-            option = f"+experiment=./{experiment.removesuffix('.yaml')}"
-            experiment = command_line([*program.words, *program.flags, option])
+        best = write_best(sweep.maker.sweep_directory, texts, sweep.plan, said)
+        experiment = os.path.relpath(best.path)
+        if best.overrides:
+            experiment = command_line([*program.words, *program.flags, *best.overrides])
+        if sweep.trials.repeats > 1 and not any(standing.spread for standing in standings):
+            sweep.view.line(
+                "note: all runs of a point agree; repeats tell something where the function draws from "
+                "random, numpy or torch, or from sweeper.current_run().seed"
+            )
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = ""
     if sweep.reason == "interrupted":
@@ -745,16 +759,23 @@ def _say_end(sweep: Sweep, program: Program) -> None:
 
 def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
-    searcher = make_searcher(plan.settings.search)
+    settings = plan.settings.search
+    searcher = make_searcher(settings)
     found = _checked_points(plan, program, searcher)
-    asker = Asker(searcher, found.space, 0, _first_points(found))
-    limit = plan.settings.search.trials if found.listed else len(asker.first)
+    asker = Asker(searcher, found.space, settings.seed or 0, _first_points(found))
+    limit = settings.trials
     if not found.listed:
-        write("# the first runs; what comes next is decided by the scores")
+        limit = len(asker.first) if asker.thinks else limit or DEFAULT_TRIALS
+        if asker.thinks:
+            write("# the first runs; what comes next is decided by the scores")
+        elif settings.seed is None:
+            write("# with the seed 0; one is drawn where sweeper.search.seed is null")
+    asked: list[Trial] = []
     for _ in itertools.count() if limit is None else range(limit):
-        point = asker.ask(History())
+        point = asker.ask(History((), asked))
         if point is None:
             break
+        asked.append(Trial(len(asked), point))
         overrides = found.overrides(point)
         plan.compose(overrides)
         texts = [o.text for o in overrides if not is_setting(o)]

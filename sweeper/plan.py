@@ -129,7 +129,7 @@ def directory_of(template: str, composed: Composed, facts: Mapping[str, Any]) ->
         hydra = trees.copy(dict(composed.hydra))
         trees.merge(hydra, dict(facts.get("hydra", {})))
         whole = {**composed.tree, "sweeper": composed.settings, "hydra": hydra}
-        return str(resolve.resolve(template, whole, "the directory"))
+        return str(resolve.resolve(template, whole, "the directory of sweeper.run.dir or sweeper.sweep.dir"))
 
 
 def _simple_time(template: str, now: time.struct_time | None) -> str | None:

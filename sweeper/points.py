@@ -159,8 +159,9 @@ class Points:
             return Space(tuple(roots), constraint=constraint)
         # A group below another swept one comes with the option that brings it.
         above = [f"{root.override.key}/" for root in roots if root.is_group]
-        groups = [r for r in roots if r.is_group and not r.override.key.startswith(tuple(above))]
-        values = [root for root in roots if root not in groups]
+        top = [r for r in roots if r.is_group and not r.override.key.startswith(tuple(above))]
+        values = [root for root in roots if root not in top]
+        groups = [_with_default(root, *_default(plan.base, root.override)) for root in top]
 
         def branch(chosen: Mapping[str, Override]) -> list[Parameter]:
             return self._parameters(chosen, values, fixed)
@@ -181,7 +182,7 @@ class Points:
         for number, point in enumerate(points):
             if set(point) != set(keys):
                 raise SpaceError(
-                    f"Point {number} has {', '.join(point)}, but the first has {', '.join(keys)}",
+                    f"Point {number + 1} has {', '.join(point)}, but the first has {', '.join(keys)}",
                     where,
                     "Give every point the same keys.",
                 )
@@ -200,7 +201,11 @@ class Points:
             raise SpaceError(f"'{override.text}' sweeps over a setting", hint="Settings take one value.")
         group = self.plan.search.has_group(override.key)
         if isinstance(override.value, Glob) and not group:
-            raise SpaceError(f"'{override.text}' picks options, but there is no group '{override.key}'")
+            raise SpaceError(
+                f"'{override.text}' picks options, but there is no group '{override.key}'",
+                f"in {inside}" if inside else "",
+                self._group_hint(override.key),
+            )
         return parameter(
             override,
             f"    {override.text}" + (f"\nin {inside}" if inside else ""),
@@ -262,13 +267,15 @@ class Points:
 
     def _undeclared(self, override: Override, owner: str) -> SpaceError:
         """Return the error for a `_space_` that names a key which the config does not have."""
-        group = override.key.replace(".", "/")
-        hint = f"For the choice of a group write /{group}" if self.plan.search.has_group(group) else ""
         return SpaceError(
             f"_space_ declares '{override.key}', but the config has no such key",
             f"in {owner or 'the config'}",
-            hint or "Give the key a default beside the _space_.",
+            self._group_hint(override.key) or "Give the key a default beside the _space_.",
         )
+
+    def _group_hint(self, key: str) -> str:
+        group = key.replace(".", "/")
+        return f"For the choice of a group write /{group}" if self.plan.search.has_group(group) else ""
 
     def _parameters(
         self, chosen: Mapping[str, Override], values: Sequence[Parameter], fixed: set[str]
@@ -292,6 +299,12 @@ class Points:
             default, known = _default(composed, override)
             if not known and not override.sign:
                 raise self._undeclared(override, owner)
+            if isinstance(default, dict) and self._group_hint(override.key):
+                raise SpaceError(
+                    f"_space_ declares '{override.key}', which is the node of a group",
+                    f"in {owner or 'the config'}",
+                    self._group_hint(override.key),
+                )
             found.append(
                 _with_default(
                     self._parameter(override, owner=owner if chosen else "", inside=owner), default, known

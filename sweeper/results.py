@@ -119,6 +119,7 @@ def ranked(runs: Iterable[RunResult], objective: Objective, repeats: int = 1) ->
         if repeats > 1:
             squares = math.fsum((score - mean) ** 2 for score in scores)
             spread = math.sqrt(squares / (len(scores) - 1)) if len(scores) > 1 else 0.0
+            spread = 0.0 if spread < 1e-12 * abs(mean) else spread
         found.append(Standing(tuple(each), mean, spread))
     return sorted(found, key=lambda standing: -standing.score if objective.maximize else standing.score)
 

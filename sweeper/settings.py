@@ -129,7 +129,7 @@ class Settings(NamedTuple):
                     f"sweeper.objective.direction must be minimize or maximize, not {word!r}",
                     hint=nearest(str(word), ("minimize", "maximize")),
                 )
-        if metrics and len(directions) == 1:
+        if metrics and isinstance(direction, str):
             directions = directions * len(metrics)
         if metrics and len(metrics) != len(directions):
             raise SettingsError(
@@ -303,7 +303,8 @@ def settings_from(node: Mapping[str, Any]) -> Settings:
         if name in values:
             part = values[name]
             if not isinstance(part, dict):
-                raise SettingsError(f"sweeper.{name} must be a mapping, not {show(part)}")
+                hint = f"To choose an option write sweeper/{name}={show(part)}" if name in NAMED else ""
+                raise SettingsError(f"sweeper.{name} must be a mapping, not {show(part)}", hint=hint)
             values[name] = kind(**_checked(kind, part, f"{name}."))
     return Settings(**values)
 

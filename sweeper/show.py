@@ -189,6 +189,8 @@ def _top(entry: Entry) -> list[Any]:
 def _place(entry: Entry, key: str) -> tuple[str, Any] | None:
     package = entry.package
     inside = key
+    if package and f"{package}.".startswith(f"{key}."):
+        return entry.config.where, trees.nest(package[len(key) + 1 :], entry.config.content)
     if package:
         if not key.startswith(f"{package}."):
             return None

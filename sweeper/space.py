@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from .errors import SpaceError
+from .errors import OverrideError, SpaceError
 from .grammar import Choice, Glob, Interval, Override, Range, Sweep, parse, parse_value, show
 from .records import Point
 
@@ -293,7 +293,13 @@ def declared(key: str, value: Any, where: str) -> Override:
 
     A text is what would follow the `=` on the command line, a list the choices, a scalar fixes.
     """
-    head = parse(f"{key}=")
+    try:
+        head = parse(f"{key}=")
+    except OverrideError:
+        above, slash, below = key.partition("/")
+        group = f"/{above.rpartition('.')[2]}/{below}"
+        hint = f"A key is relative to its node; that of a group is absolute: {group}" if slash else ""
+        raise SpaceError(f"'{key}' is no key", f"in {where}", hint) from None
     if isinstance(value, str):
         parsed = parse_value(value, f"in {where}: {key}: {value}")
     elif isinstance(value, list):

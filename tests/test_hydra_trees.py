@@ -94,6 +94,19 @@ def test_its_mode_asks_for_a_sweep(project):
     assert "'x': 5" in project.run("-r", "x=5").out
 
 
+def test_its_mode_counts_wherever_it_stands(project):
+    project.write(
+        config="defaults: [_self_, hp: null]\nx: 1\n",
+        hp__grid="# @package _global_\nhydra: {mode: MULTIRUN, sweeper: {params: {x: 'range(0,3)'}}}\n",
+        train_py=PRINTS,
+    )
+    assert len(project.run("hp=grid").results) == 3
+    assert len(project.run("hp=grid", "x=7,8").results) == 2
+    assert project.run("hp=grid", "--cfg", "hydra", "-p", "hydra.mode").out == "MULTIRUN\n"
+    assert "several values, but this is a single run" in project.run("x=7,8", code=2).err
+    assert "hydra.mode must be RUN or MULTIRUN, not MULTIRN" in project.run("hydra.mode=MULTIRN", code=2).err
+
+
 def test_the_optuna_sweeper_becomes_a_search(project):
     project.write(
         config="""

@@ -95,7 +95,7 @@ def test_several_experiments_have_their_own_spaces_in_one_sweep(project):
         (["--search", "zip", "x=1,2", "y=1,2,3"], "all parameters need as many: x has 2, y has 3"),
         (["--search", "zip", "x=interval(0,1)"], "x has no end of them"),
         (["--search", "points"], "There are no points to run"),
-        (["--search", "points", "sweeper.search.points=[{x: 1}, {y: 1}]"], "Point 1 has y, but the first has x"),
+        (["--search", "points", "sweeper.search.points=[{x: 1}, {y: 1}]"], "Point 2 has y, but the first has x"),
         (["--search", "points", "sweeper.search.points=[{x: 1}]", "x=1,2"], "'x=1,2' has no place"),
         (["--search", "points", "sweeper.search.points=[{z: 1}]"], "no key 'z'"),
         (["--search", "random", "x=1,2", "sweeper.search.first=[{x: 5}]"], "x is never 5, but one of choice(1, 2)"),
@@ -112,3 +112,55 @@ def test_a_list_or_a_constraint_that_means_nothing_is_a_mistake(plane, arguments
     ended = plane.run(*arguments, code=2)
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_the_first_point_of_a_search_over_groups_has_the_configs_own_options(project):
+    project.write(
+        config="defaults: [model: net, sched: long]\nx: 1\n",
+        model__net="width: 8\n",
+        model__tree="depth: 3\n",
+        sched__long="t: 9\n",
+        sched__cold="t: 1\n",
+        train_py=TRAIN,
+    )
+    (row,) = project.run("--search", "random", "--trials", "1", "model=tree,net", "sched=glob(*)").results
+    assert (row["model"], row["sched"]) == ("net", "long")
+
+
+def test_a_dry_run_lists_all_points_of_a_search_that_needs_no_scores(plane):
+    for search in ("random", "sobol", "lhs"):
+        words = ("--search", search, "--trials", "5", "x=interval(0,9)", "sweeper.search.seed=3")
+        listed = [line.split("x=")[1] for line in plane.run(*words, "--dry-run").out.splitlines()]
+        assert listed == [row["x"] for row in plane.run(*words).results]
+    assert len(plane.run("--search", "tpe", "x=interval(0,9)", "--dry-run").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "said"),
+    [
+        ("sched: glob(*)", "For the choice of a group write /model/sched"),
+        ("sched: 'choice(short, long)'", "which is the node of a group"),
+        ("model/sched: glob(*)", "that of a group is absolute: /model/sched"),
+    ],
+)
+def test_a_nested_group_in_a_space_is_written_with_a_slash_before_it(project, space, said):
+    project.write(
+        config="defaults: [model: sgd]\nx: 1\n",
+        model__sgd=f"defaults: [sched: short]\nlr: 1\n_space_: {{{space}}}\n",
+        model__sched__short="warm: 1\n",
+        model__sched__long="warm: 9\n",
+        train_py=TRAIN,
+    )
+    ended = project.run("--search", "random", "x=1,2", code=2)
+    assert said in ended.err
+    assert "model/sgd" in ended.err
+    project.write(model__sgd="defaults: [sched: short]\nlr: 1\n_space_: {/model/sched: glob(*)}\n")
+    rows = project.run("--search", "random", "--trials", "4", "x=1,2").results
+    assert {row["model/sched"] for row in rows} == {"short", "long"}
+
+
+def test_a_mistake_in_what_is_tried_first_leaves_nothing_behind(plane):
+    plane.run("--search", "random", "x=interval(0,1)", "sweeper.search.first=[{x: 5}]", code=2)
+    ended = plane.run("--search", "random", "x=interval(0,1)", "sweeper.search.constraint=x > 2", code=2)
+    assert ended.out == ""
+    assert not (plane.folder / "multirun").exists()

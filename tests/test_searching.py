@@ -7,6 +7,8 @@ from random import Random
 import pytest
 import yaml
 
+import sweeper
+from sweeper.errors import SweeperError
 from sweeper.findings import importances
 from sweeper.grammar import parse
 from sweeper.records import History, Trial
@@ -310,6 +312,71 @@ def test_the_best_point_is_an_experiment_file_that_composes_to_the_same_config(p
     best = min(ended.results, key=lambda row: float(row["score"]))["number"]
     config = yaml.safe_load((ended.sweep / best / ".sweeper/config.yaml").read_text())
     assert yaml.safe_load(project.run(*words, "--cfg", "job").out) == config
+
+
+def test_the_best_of_a_tree_with_later_groups_names_what_must_be_typed_beside_it(project):
+    project.write(
+        config="defaults: [_self_, model: a, experiment: null, hp: null]\nx: 1\ny: 0\n",
+        model__a="p: 1\n",
+        model__b="p: 0\n",
+        experiment__own="# @package _global_\ny: 5\n",
+        hp__wide="# @package _global_\nsweeper: {space: {x: 'range(0, 5)'}}\n",
+        train_py="""
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return cfg.x + cfg.model.p + cfg.y
+
+            train()
+        """,
+    )
+    ended = project.run("--search", "random", "--trials", "9", "model=a,b", "hp=wide", "experiment=own")
+    command = next(line for line in ended.out.splitlines() if line.startswith("as an experiment"))
+    words = command.split("train.py ")[1].split()
+    assert words[0] == "hp=wide"
+    assert words[1].startswith("experiment=./multirun/")
+    best = min(ended.results, key=lambda row: float(row["score"]))["number"]
+    config = yaml.safe_load((ended.sweep / best / ".sweeper/config.yaml").read_text())
+    assert yaml.safe_load(project.run(*words, "--cfg", "job").out) == config
+
+
+def test_repeats_that_all_agree_are_remarked_upon(bowl):
+    ended = bowl.run("-m", "x=1,2", "sweeper.search.repeats=2")
+    assert "note: all runs of a point agree" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--pruner", "threshold"], "sweeper.pruner.lower, sweeper.pruner.upper"),
+        (["--pruner", "asha", "sweeper.pruner.factor=1"], "`factor` is 1"),
+        (["--pruner", "medan"], "'sweeper/pruner' has no option 'medan'"),
+        (["sweeper.search=tpe"], "write sweeper/search=tpe"),
+        (
+            ["sweeper.objective.metric=[a,b]", "sweeper.objective.direction=[maximize]"],
+            "2 metrics and 1 direction",
+        ),
+    ],
+)
+def test_settings_of_a_search_that_mean_nothing_are_mistakes(bowl, words, said):
+    assert said in bowl.run("-m", "x=1,2", *words, code=2).err
+
+
+def test_a_pruner_that_never_sees_its_metric_says_so(project):
+    project.write(config="x: 0.0\nepochs: 2\nsweeper: {objective: {metric: lss}}\n", train_py=EPOCHS)
+    ended = project.run("-m", "x=1,2", "--pruner", "median")
+    assert ended.out.count("note: runs report loss, and the pruner follows lss") == 1
+
+
+def test_from_python_a_plain_function_needs_no_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = sweeper.sweep(
+        lambda cfg: (cfg.x - 1) ** 2, overrides=["x=interval(0, 2)"], search="random", trials=3, quiet=True
+    )
+    assert len(result.runs) == 3
+    with pytest.raises(SweeperError, match="list of texts"):
+        sweeper.sweep(lambda cfg: cfg.x, overrides="x=1")
 
 
 def test_the_end_of_a_search_says_what_mattered_and_what_came_close(project):

@@ -70,7 +70,11 @@ def make_pruner(settings: PrunerSettings, objective: Objective) -> Pruner | None
             given.setdefault("max_resource", "auto")
         return Pruner(getattr(optuna.pruners, kind)(**given), objective)
     except (TypeError, ValueError) as error:
-        raise SettingsError(f"The pruner {name!r} cannot be made: {error}") from None
+        said = str(error)
+        for ours, theirs in PRUNERS[name][1].items() if name in PRUNERS else ():
+            said = said.replace(theirs, ours)
+        hint = f"Its settings: {', '.join(f'sweeper.pruner.{key}' for key in options)}" if options else ""
+        raise SettingsError(f"The pruner {name!r} cannot be made: {said}", hint=hint) from None
 
 
 class Pruner:
@@ -80,7 +84,7 @@ class Pruner:
         import optuna
 
         self.metric = objective.metrics[0] if objective.metrics else ""
-        self.note = ""
+        self.note, self.seen = "", False  # what people should know; whether the metric was ever reported
         self._states = optuna.trial.TrialState
         self._study = optuna.create_study(  # of a fixed name, since Hyperband's brackets hang on it
             study_name="sweep",
@@ -99,11 +103,12 @@ class Pruner:
         if not self.metric and len(metrics) == 1:
             self.metric = next(iter(metrics))
         if self.metric not in metrics:
-            if not self.metric:
-                self.note = (
-                    f"runs report {', '.join(metrics)}; the pruner follows one: set sweeper.objective.metric"
-                )
+            if not self.seen:
+                follows = self.metric or "one of them"
+                words = f"runs report {', '.join(metrics)}, and the pruner follows {follows}"
+                self.note = f"{words}: see sweeper.objective.metric"
             return False
+        self.seen, self.note = True, ""
         at = self._steps.get(number, -1) + 1 if step is None else int(step)
         if at <= self._steps.get(number, -1):
             return False

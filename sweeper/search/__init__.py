@@ -129,8 +129,8 @@ class Asker:
 
     @property
     def thinks(self) -> bool:
-        """Whether an ask may take long."""
-        return self._list is None and not getattr(self.searcher, "quick", False)
+        """Whether an ask may take long, since it looks at scores."""
+        return self._list is None and not getattr(self.searcher, "blind", False)
 
     def size(self) -> int | None:
         """Return how many points there are in a list, constraints apart; None for a search."""

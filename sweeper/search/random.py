@@ -11,7 +11,7 @@ from ..space import Space
 class RandomSearch:
     """Random search; see Bergstra and Bengio 2012, which is why it is the baseline."""
 
-    quick = True
+    blind = True  # it needs no scores
     several = True  # it follows any number of objectives
 
     def ask(self, space: Space, history: History, rng: Random) -> Point | None:

@@ -18,7 +18,7 @@ _DIMENSIONS = 64  # of the streams; parameters beyond are drawn at random
 class _Stream:
     """A searcher that takes one vector in [0, 1)^64 after another."""
 
-    several = True
+    blind = several = True
     seed = 0  # of the sweep: one stream for all asks
 
     def ask(self, space: Space, history: History, rng: Random) -> Point | None:
