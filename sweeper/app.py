@@ -98,6 +98,7 @@ class _Start:
         if came.exception is not None:
             if isinstance(came.exception, SweeperError) and not _reached(self.function, came.exception):
                 _refuse(came.exception)
+            _hide_own_frames()
             raise came.exception.with_traceback(jobs.own_frames(came.exception.__traceback__))
         return came.value
 
@@ -430,6 +431,19 @@ def _reached(function: Callable[..., Any], error: BaseException) -> bool:
             return True
         at = at.tb_next
     return False
+
+
+def _hide_own_frames() -> None:
+    """Let a traceback of the function's own show the user's code alone."""
+    show = sys.excepthook
+
+    def shown(kind: type[BaseException], error: BaseException, frames: Any) -> None:
+        users = [frame for frame in jobs.all_frames(frames) if frame.tb_frame.f_code.co_filename != __file__]
+        for frame, below in zip(users, [*users[1:], None], strict=True):
+            frame.tb_next = below
+        show(kind, error, users[0] if users else frames)
+
+    sys.excepthook = shown
 
 
 def _refuse(error: SweeperError) -> None:

@@ -357,10 +357,15 @@ def _call_told(job: Job, function: Callable[..., Any], config: Any, call: Callab
 
 def own_frames(frames: Any) -> Any:
     """Return the part of a traceback that is the user's: below this file's own frames."""
-    here = frames
-    while here is not None and here.tb_frame.f_code.co_filename == __file__:
-        here = here.tb_next
-    return here or frames
+    users = (at for at in all_frames(frames) if at.tb_frame.f_code.co_filename != __file__)
+    return next(users, frames)
+
+
+def all_frames(frames: Any) -> Iterator[Any]:
+    """Yield the entries of a traceback, the outermost first."""
+    while frames is not None:
+        yield frames
+        frames = frames.tb_next
 
 
 def ended_badly(job: Job, error: str, cause: str = "died") -> Outcome:

@@ -302,3 +302,28 @@ def test_a_plain_run_imports_none_of_the_heavy_libraries(parabola):
 def test_importing_sweeper_writes_nothing(tmp_path: Path):
     subprocess.run([sys.executable, "-c", "import sweeper"], cwd=tmp_path, env=environment(), check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_traceback_of_a_run_shows_the_users_code_alone(project):
+    project.write(
+        config="x: 1\n",
+        train_py="""
+            import sweeper
+
+            def divide(x):
+                return 1 / (x - 1)
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return divide(cfg.x)
+
+            train()
+        """,
+    )
+    err = project.run(code=1).err
+    assert "ZeroDivisionError" in err
+    assert [line.strip().split()[-1] for line in err.splitlines() if "File" in line] == [
+        "<module>",
+        "train",
+        "divide",
+    ]
