@@ -344,8 +344,8 @@ class Completer:
         long = flag.names[0]
         if flag.choices:
             return flag.choices
-        if long == "--search":
-            return self.search.options("sweeper/search")
+        if long in ("--search", "--pruner"):
+            return self.search.options(f"sweeper/{long[2:]}")
         if long == "--tracker":
             return _in_a_list(word, self.search.options("sweeper/tracker"))
         if long == "--config-name":

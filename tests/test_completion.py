@@ -116,6 +116,7 @@ OFFERS = {
     "--info de": ["defaults ", "defaults-tree "],
     "--info lr": ["lr="],
     "--search t": ["tpe "],
+    "--pruner as": ["asha "],
     "--tracker sq": ["sqlite "],
     "--tracker sqlite,n": ["sqlite,none "],
     "--trials ": [],
