@@ -22,7 +22,7 @@ from scipy.special import erfcx, log_ndtr
 
 _JITTER = 1e-9  # of the signal's variance, on the diagonal
 _POWERS = [0.01, *(step / 5 for step in range(1, 10)), 1.99]  # of which one makes losses normal
-_CUT = 3  # from which a loss is no worse than another, in distances of the best from the median
+_BEYOND = 40  # measures, from the best loss to the median, above which one loss is as bad as another
 _SHORTER = 3  # how much, in the second of the starts of a fit
 
 
@@ -56,13 +56,16 @@ def expected_scale(dimensions: int) -> float:
 def standardised(losses: list[float | None]) -> Any:
     """Return losses (n,) of mean 0 and variance 1, about normal, in the same order.
 
-    They are cut above, lest bad ones flatten the rest: at as much above the median as the best is below
-    it, times three. Then they are transformed with the power that makes them the most normal (Yeo &
-    Johnson 2000; for optimisation Cowen-Rivers et al. 2022).
+    They are cut above, lest a few bad ones flatten the rest, or many that are beyond all measure; and
+    then transformed with the power that makes them the most normal (Yeo & Johnson 2000; for
+    optimisation Cowen-Rivers et al. 2022).
     """
     found = np.array(losses, dtype=float)
-    middle = np.median(found)
-    found = _scaled(np.minimum(found, middle + _CUT * (middle - found.min())))
+    low, middle, high = np.quantile(found, [0.1, 0.5, 0.9])
+    cut = high + (high - low)
+    if middle > found.min():
+        cut = min(cut, middle + _BEYOND * (middle - found.min()))
+    found = _scaled(np.minimum(found, cut))
     logarithms = np.sign(found) @ np.log1p(np.abs(found))
 
     def likelihood(power: float) -> float:
