@@ -61,7 +61,7 @@ def test_a_constraint_on_an_option_holds_where_it_is_chosen(project):
     )
     ended = project.run(
         "--search", "random", "--trials", "8", "model=tree,net", "x=range(0, 9)",
-        "sweeper.search.constraint=[model.depth <= x, \"model == 'tree' or x > 6\"]",
+        "sweeper.search.constraint=[model.depth <= x, \"model == 'tree' or x > 6\"]", "sweeper.search.seed=1",
     )  # fmt: skip
     rows = ended.results
     assert {row["model"] for row in rows} == {"tree", "net"}
@@ -82,7 +82,9 @@ def test_several_experiments_have_their_own_spaces_in_one_sweep(project):
         experiment__far="# @package _global_\ny: 5\n_space_: {y: 'interval(5, 9)'}\n",
         train_py=TRAIN,
     )
-    rows = project.run("--search", "tpe", "--trials", "16", "+experiment=near,far").results
+    rows = project.run(
+        "--search", "tpe", "--trials", "16", "+experiment=near,far", "sweeper.search.seed=1"
+    ).results
     assert {row["experiment"] for row in rows} == {"near", "far"}
     for row in rows:
         assert bool(row["x"]) == (row["experiment"] == "near")
