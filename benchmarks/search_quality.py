@@ -393,6 +393,7 @@ def plot(path: Path) -> None:
 
     mpl.use("Agg")
     rows = json.loads(path.read_text())["rows"]
+    colours = {method: f"C{at}" for at, method in enumerate(sorted({row["method"] for row in rows}))}
     for problem in sorted({row["problem"] for row in rows}):
         figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharey=True, layout="constrained")
         for row in (row for row in rows if row["problem"] == problem):
@@ -405,7 +406,7 @@ def plot(path: Path) -> None:
                     at, mean, label=f"{row['method']} ({row['seeds']} seeds)"
                 )
                 low = np.maximum(mean - spread, mean / 10)
-                axes[down][across].fill_between(at, low, mean + spread, color=drawn.get_color(), alpha=0.15)
+                axes[down][across].fill_between(at, low, mean + spread, color=colour, alpha=0.15)
         for across, workers in enumerate(("one worker", "four workers of unequal speed")):
             axes[0][across].set(title=workers, xlabel="trials")
             axes[1][across].set(xlabel="seconds, of runs that take one in the median")
