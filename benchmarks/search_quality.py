@@ -402,9 +402,8 @@ def plot(path: Path) -> None:
             for down, at, found in ((0, trials, row["by_trial"]), (1, where, row["by_time"])):
                 mean = np.array([pair[0] for pair in found])
                 spread = np.nan_to_num(np.array([pair[1] for pair in found]))
-                (drawn,) = axes[down][across].semilogy(
-                    at, mean, label=f"{row['method']} ({row['seeds']} seeds)"
-                )
+                label, colour = f"{row['method']} ({row['seeds']} seeds)", colours[row["method"]]
+                axes[down][across].semilogy(at, mean, label=label, color=colour)
                 low = np.maximum(mean - spread, mean / 10)
                 axes[down][across].fill_between(at, low, mean + spread, color=colour, alpha=0.15)
         for across, workers in enumerate(("one worker", "four workers of unequal speed")):
