@@ -243,8 +243,8 @@ class Sweep:
                 result.number, result.attempt, result.directory, self.plan.base, overrides, asked.params
             )
             self.trackers.start(job)
-            self.read_reports([job])
-            self.offsets.pop(job.number, None)
+            for line in read_reports(job.directory)[0]:  # the pruner has had them
+                self.trackers.log(job, line["metrics"], line["step"], line["time"])
             self.trackers.finish(job, result.outcome)
 
     def drive(self, executor: Executor, slots: int) -> None:
