@@ -18,7 +18,7 @@ from .grammar import NOTHING, Glob, Override, show
 from .plan import OWN, Plan
 from .records import Point
 from .settings import LISTED
-from .space import Parameter, Space, declared, parameter
+from .space import Parameter, Space, declared, parameter, without_signs
 
 
 class Points:
@@ -84,7 +84,7 @@ class Points:
         Raises:
             SpaceError: if the space has no such key or value; or None is returned, unless `strict`.
         """
-        left = dict(values)
+        left = without_signs(values)
 
         def pick(parameter: Parameter) -> Any:
             if parameter.key not in left:
@@ -126,7 +126,7 @@ class Points:
 
     def _look(self, point: Point, composed: Composed) -> Callable[[str], Any]:
         """Return what gives the value of a key at a point, or NOTHING."""
-        searched = {p.key.lstrip("+"): point[p.name] for p in self.space.active(point)}
+        searched = {p.key: point[p.name] for p in self.space.active(point)}
 
         def look(key: str) -> Any:
             if key in searched:

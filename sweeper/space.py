@@ -313,6 +313,11 @@ def declared(key: str, value: Any, where: str) -> Override:
     return Override(f"{key}={value}", head.sign, head.key, head.package, parsed)
 
 
+def without_signs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by key as parameters have it: `+new.key` adds the key `new.key`."""
+    return {key.lstrip("+"): value for key, value in values.items()}
+
+
 # ------------------------------------------------------------------------------------------ spaces
 
 Branch = Callable[[Mapping[str, Override]], Sequence[Parameter]]  # by the groups' choices

@@ -34,6 +34,15 @@ def test_a_list_of_points_is_run_as_it_stands(plane):
     assert points(ended, "x", "y") == [(1, 5), (7, 2)]
 
 
+def test_points_may_add_keys_as_overrides_do(plane):
+    ended = plane.run("--search", "points", "sweeper.search.points=[{'+z': 1, x: 2}, {x: 3, '+z': 4}]")
+    assert points(ended, "z", "x") == [(1, 2), (4, 3)]
+    ended = plane.run(
+        "--search", "random", "--trials", "2", "+z=range(0,9)", "sweeper.search.first=[{'+z': 7}]"
+    )
+    assert ended.results[1]["z"] == "7"
+
+
 def test_points_to_try_first_come_after_the_configs_own(plane):
     ended = plane.run(
         "--search", "random", "--trials", "4", "x=interval(0, 10)", "y=range(0, 5)",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..records import Point
-from ..space import Space
+from ..space import Space, without_signs
 
 
 class Points:
@@ -21,5 +21,5 @@ class Points:
 
     def points(self, space: Space) -> Iterator[Point]:
         """Yield the points."""
-        for values in self.listed:
+        for values in map(without_signs, self.listed):
             yield {root.name: values[root.key] for root in space.roots}
