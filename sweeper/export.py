@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,8 @@ def export_optuna(directory: str, path: str) -> str:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     record, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
     url = f"sqlite:///{path}"
-    ways = [part.split(" ")[0] for part in record["objective"].split(", ")]
+    goals = [part.split(" ", 1) for part in record["objective"].split(", ")]
+    ways = [way for way, _ in goals]
     try:
         study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
     except optuna.exceptions.DuplicatedStudyError:
@@ -42,7 +43,7 @@ def export_optuna(directory: str, path: str) -> str:
     trials = []
     for number, ask in asks.items():
         place = os.path.join(directory, places.get(number, str(number)))
-        trials.append(_trial(optuna, ask, ends.get(number), place, parameters, len(ways)))
+        trials.append(_trial(optuna, ask, ends.get(number), place, parameters, [name for _, name in goals]))
     study.add_trials(trials)
     return url
 
@@ -70,21 +71,22 @@ def _trial(
     end: Mapping[str, Any] | None,
     place: str,
     parameters: Mapping[str, Parameter],
-    objectives: int,
+    objectives: Sequence[str],
 ) -> Any:
     states = optuna.trial.TrialState
     known = {COMPLETED: states.COMPLETE, FAILED: states.FAIL, PRUNED: states.PRUNED}
     end = end or {}
     state = known.get(end.get("status", ""), states.FAIL)
     values = end.get("values") or ([end["score"]] if end.get("score") is not None else [])
-    if state == states.COMPLETE and len(values) != objectives:
+    if state == states.COMPLETE and len(values) != len(objectives):
         state = states.FAIL
     point = point_from(ask["point"])
     steps: dict[int, float] = {}
-    for line in read_reports(place)[0] if objectives == 1 else ():
-        if line["metrics"]:
-            step = line["step"] if line["step"] is not None else len(steps)
-            steps[int(step)] = next(iter(line["metrics"].values()))
+    for line in read_reports(place)[0] if len(objectives) == 1 else ():
+        metrics = line["metrics"]
+        value = metrics.get(objectives[0], next(iter(metrics.values())) if len(metrics) == 1 else None)
+        if value is not None:
+            steps[int(line["step"] if line["step"] is not None else len(steps))] = value
     trial = optuna.trial.create_trial(
         state=state,
         values=values if state == states.COMPLETE else None,

@@ -201,6 +201,15 @@ def test_a_search_learns_from_pruned_runs_and_resumes_with_them(project):
     assert len(more.results) == 18
 
 
+def test_a_resumed_sweep_judges_no_run_that_has_ended(project):
+    project.write(config="x: 0.0\nepochs: 4\n", train_py=EPOCHS)
+    words = ("--pruner", "median", "sweeper.pruner.startup=2")
+    ended = project.run("-m", "x=9,0,1,2", "--trials", "3", *words)
+    assert [row["status"] for row in ended.results] == ["COMPLETED"] * 3
+    project.run("--resume", str(ended.sweep), "--trials", "4")
+    assert not (ended.sweep / "0/.sweeper/stop").exists()
+
+
 def test_a_run_may_ask_whether_to_end_and_save_its_work(project):
     project.write(
         config="x: 0.0\nepochs: 400\n",
@@ -390,6 +399,31 @@ def test_the_end_of_a_search_says_what_mattered_and_what_came_close(project):
     line = next(line for line in ended.out.splitlines() if line.startswith("importance"))
     assert line.split()[1] == "x"
     assert sum(line.startswith("runner-up  run ") for line in ended.out.splitlines()) == 3
+
+
+def test_an_exported_study_has_the_objective_by_step_whatever_else_is_reported(project):
+    import optuna
+
+    from sweeper.commands import main
+
+    project.write(
+        config="x: 1.0\nsweeper: {objective: {metric: loss}}\n",
+        train_py="""
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                sweeper.report({"lr": 0.1, "loss": cfg.x}, step=3)
+                return {"loss": cfg.x, "lr": 0.1}
+
+            train()
+        """,
+    )
+    sweep = project.run("-m", "x=1,2").sweep
+    url = f"sqlite:///{sweep}/optuna.db"
+    assert main(["export", str(sweep), "--to", "optuna"]) == 0
+    study = optuna.load_study(study_name=optuna.get_all_study_names(url)[0], storage=url)
+    assert [trial.intermediate_values for trial in study.trials] == [{3: 1.0}, {3: 2.0}]
 
 
 def test_a_sweep_is_exported_as_a_study_of_optunas(project):
