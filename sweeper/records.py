@@ -75,6 +75,11 @@ class Objective(NamedTuple):
         """Whether a score beats another, or the lack of one."""
         return than is None or (score > than if self.maximize else score < than)
 
+    def losses(self, values: Sequence[float]) -> tuple[float, ...]:
+        """Return values of the objectives, each so that lower is better."""
+        pairs = zip(self.directions, values, strict=True)
+        return tuple(-value if way == "maximize" else value for way, value in pairs)
+
     def describe(self) -> str:
         """Return words such as 'maximize accuracy'."""
         names = self.metrics or ("score",) * len(self.directions)
@@ -173,6 +178,11 @@ class History(NamedTuple):
     def scored(self) -> list[Trial]:
         """The trials that ended with a loss, or with several."""
         return [trial for trial in self.ended if trial.loss is not None or trial.losses]
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether losses are nowhere worse than others, and somewhere better."""
+    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
 
 
 def now() -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from . import yamls
 from .grammar import show
-from .records import COMPLETED, FAILED, Objective, Outcome
+from .records import COMPLETED, FAILED, Objective, Outcome, dominates
 
 
 class RunResult(NamedTuple):
@@ -121,27 +121,16 @@ def ranked(runs: Iterable[RunResult], objective: Objective, repeats: int = 1) ->
             spread = math.sqrt(squares / (len(scores) - 1)) if len(scores) > 1 else 0.0
             spread = 0.0 if spread < 1e-12 * abs(mean) else spread
         found.append(Standing(tuple(each), mean, spread))
-    return sorted(found, key=lambda standing: -standing.score if objective.maximize else standing.score)
+    return sorted(found, key=lambda standing: objective.losses([standing.score]))
 
 
 def front_of(runs: Iterable[RunResult], objective: Objective) -> list[RunResult]:
     """Return the runs that no other run beats in every objective: the Pareto front, by number."""
-    signs = [-1 if way == "maximize" else 1 for way in objective.directions]
-    losses = {
-        run.number: [sign * value for sign, value in zip(signs, run.outcome.values, strict=True)]
-        for run in runs
-        if run.status == COMPLETED and len(run.outcome.values) == len(signs)
-    }
-
-    def beaten(number: int) -> bool:
-        own = losses[number]
-        return any(
-            other != own and all(a <= b for a, b in zip(other, own, strict=True)) for other in losses.values()
-        )
-
-    return sorted(
-        (run for run in runs if run.number in losses and not beaten(run.number)), key=lambda r: r.number
-    )
+    count = len(objective.directions)
+    valued = [r for r in runs if r.status == COMPLETED and len(r.outcome.values) == count]
+    losses = {run.number: objective.losses(run.outcome.values) for run in valued}
+    front = [r for r in valued if not any(dominates(other, losses[r.number]) for other in losses.values())]
+    return sorted(front, key=lambda run: run.number)
 
 
 _FIXED = ("number", "status", "score", "seconds")

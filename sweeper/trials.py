@@ -63,10 +63,9 @@ class Trials:
         if last is None:
             return Trial(number, point)
         step, value = last
-        return Trial(number, point, reached=(step, -value if self.objective.maximize else value))
+        return Trial(number, point, reached=(step, self.objective.losses([value])[0]))
 
     def _losses(self, outcome: Outcome) -> tuple[float, ...]:
         """Return an outcome's objectives, each so that lower is better; nothing if it has none."""
         values = outcome.values or (() if outcome.score is None else (outcome.score,))
-        signs = (-1 if way == "maximize" else 1 for way in self.objective.directions)
-        return tuple(sign * value for sign, value in zip(signs, values, strict=False))
+        return self.objective.losses(values) if values else ()

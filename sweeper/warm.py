@@ -50,12 +50,11 @@ def warm_start(settings: SearchSettings, points: Points, objective: Objective) -
     if where is None:
         return Warm()
     pairs = _of_study(where) if "://" in where else _of_sweep(where)
-    sign = -1 if objective.maximize else 1
     known: dict[Any, tuple[float, Point]] = {}
     for values, score in pairs:
         point = points.point_of(values, f"in {where}", strict=False)
         if point is not None and points.space.allows(point):
-            known.setdefault(points.space.key(point), (sign * score, point))
+            known.setdefault(points.space.key(point), (objective.losses([score])[0], point))
     if not known:
         raise RecordError(
             f"No run of {where} is a point of this space with a score", hint="See its results.csv."

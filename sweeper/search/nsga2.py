@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from ..records import History, Point, Trial
+from ..records import History, Point, Trial, dominates
 from ..space import Choices, Parameter, Space
 
 
@@ -68,11 +68,6 @@ def fronts(trials: Sequence[Trial]) -> list[list[Trial]]:
         numbers = {trial.number for trial in front}
         left = [trial for trial in left if trial.number not in numbers]
     return found
-
-
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether losses are nowhere worse than others, and somewhere better."""
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
 
 
 def _losses(trial: Trial) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -81,14 +81,13 @@ class Optuna:
 
     def add(self, study: Any, space: Space, trials: Iterable[Trial]) -> None:
         """Add trials to a study."""
-        study.add_trials([frozen(self.optuna, space, trial) for trial in trials])
+        study.add_trials([_frozen(self.optuna, space, trial) for trial in trials])
 
 
-def frozen(optuna: Any, space: Space, trial: Trial, signs: Sequence[int] = ()) -> Any:
-    """Return a trial as optuna keeps one; `signs` turn losses back into scores."""
+def _frozen(optuna: Any, space: Space, trial: Trial) -> Any:
+    """Return a trial as optuna keeps one."""
     active = [p for p in space.active(trial.point) if p.name in trial.point]
-    losses = trial.losses or (() if trial.loss is None else (trial.loss,))
-    values = [sign * loss for sign, loss in zip(signs or [1] * len(losses), losses, strict=True)]
+    values = trial.losses or (() if trial.loss is None else (trial.loss,))
     states = optuna.trial.TrialState
     more: dict[str, Any] = {"values": values} if values else {"state": states.FAIL}
     if not values and trial.reached is not None:
