@@ -460,7 +460,7 @@ def compose(
     if not return_hydra_config:
         return composed.config()
     node = whole_node(composed.hydra)
-    task = [override.text for override in parsed if not override.key.startswith("hydra")]
+    task = [override.text for override in parsed if not override.name.startswith(("hydra.", "hydra/"))]
     node["runtime"] = {**node["runtime"], "choices": dict(composed.choices)}
     node["job"] = {**node["job"], "config_name": config_name}
     node["overrides"] = {**node["overrides"], "task": task}
