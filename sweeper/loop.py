@@ -7,6 +7,7 @@ written to `sweep.jsonl` before it happens, so that a sweep that is killed can b
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,22 +82,6 @@ class _Asked:
     attempts: int = 0
     directories: list[str] = field(default_factory=list)  # of the attempts, in the sweep's
     result: RunResult | None = None
-
-
-class _Thinker:
-    """A thread for a searcher to ask in, made when it is needed."""
-
-    def __init__(self) -> None:
-        self._pool: ThreadPoolExecutor | None = None
-
-    def submit(self, ask: Callable[[History], Point | None], history: History) -> Future[Point | None]:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, "sweeper-ask")
-        return self._pool.submit(ask, history)
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 @dataclass(slots=True)
@@ -249,7 +234,9 @@ class Sweep:
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
-        with closing(_Thinker()) as thinker:
+        with ExitStack() as stack:
+            thinker = ThreadPoolExecutor(1, "sweeper-ask")  # which starts its thread when it is needed
+            stack.callback(thinker.shutdown, wait=False, cancel_futures=True)
             while True:
                 while len(self.live) < slots and self.asking is None and not self.reason:
                     asked = self.next_run(thinker)
@@ -273,7 +260,7 @@ class Sweep:
                 self.journal.sync()
                 self.view.tick()
 
-    def next_run(self, thinker: _Thinker) -> _Asked | None:
+    def next_run(self, thinker: ThreadPoolExecutor) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
         settings = self.plan.settings.search
         if self.lined_up:
@@ -284,7 +271,8 @@ class Sweep:
         elif limit is not None and len(self.trials) >= limit:
             self.reason = "all trials made" if self.searching else "all points run"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
-            self.asking = thinker.submit(self.asker.ask, self.trials.history())
+            history = self.trials.history()
+            self.asking = thinker.submit(self.asker.ask, History(list(history.ended), history.pending))
         else:
             self.admit(self.asker.ask(self.trials.history()))
         return None
@@ -431,18 +419,12 @@ class Sweep:
             self.reason = "a run failed (fail_fast)"
         if limit and progress.ended == progress.failed == limit:
             self.reason = f"the first {limit} runs failed"
-        settings, best = self.plan.settings.search, progress.best
-        target, score = settings.target, outcome.score
-        if (
-            target is not None
-            and score is not None
-            and (score == target or self.maker.objective.better(score, target))
-        ):
+        settings, trials = self.plan.settings.search, self.trials
+        target, goal = settings.target, self.maker.objective
+        if target is not None and trials.least is not None and trials.least <= goal.losses([target])[0]:
             self.reason = f"the target of {target:g} is reached"
-        if settings.patience and best is not None:
-            since = len(self.order) - 1 - self.order.index(best[0])
-            if since >= settings.patience:
-                self.reason = f"no better score in {since} runs"
+        if settings.patience and trials.least is not None and trials.since >= settings.patience:
+            self.reason = f"no better score in {trials.since * trials.repeats} runs"
         usable = outcome.score is not None or outcome.values
         if self.searching and progress.ended == 1 and outcome.status == COMPLETED and not usable:
             self.reason = "no score to search by"
@@ -526,10 +508,8 @@ def run_sweep(
     else:
         warm = warm_start(settings.search, points, settings.goal())
     first = [*_first_points(points), *warm.first]
-    if points.constraints:
-        Asker(searcher, points.space, 0, first).ask(
-            History()
-        )  # so that none is found before anything is made
+    if points.constraints:  # if nothing satisfies them, nothing is to be made
+        Asker(searcher, points.space, 0, first).ask(History())
     maker = _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
     directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
@@ -646,10 +626,8 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
             except OSError as error:
-                sweep.reason, sweep.mistake = (
-                    "its records cannot be written",
-                    _unwritable(sweep, program, error),
-                )
+                sweep.mistake = _unwritable(sweep, program, error)
+                sweep.reason = sweep.mistake.what
                 executor.stop(sweep.plan.settings.launcher.grace)
                 return FAILED
     finally:
@@ -659,8 +637,13 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
 
 
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM)
+
+
 def _unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
-    """Return the error for a disk that is full, or a directory that went away."""
+    """Return the error for a disk that is full or gone; what else it may be is a bug, and raised again."""
+    if error.errno not in _DISK:
+        raise error
     directory = os.path.relpath(sweep.maker.sweep_directory)
     return RecordError(
         f"The sweep's records cannot be written: {error.strerror or error}",

@@ -19,15 +19,17 @@ class Trials:
         self.objective, self.repeats, self.prior = objective, repeats, prior
         self._points: dict[int, Point] = {}
         self._outcomes: dict[int, dict[int, Outcome]] = {}  # by trial, then by run
-        self._ended: dict[int, Trial] = {}
+        self._ended: list[Trial] = list(prior)
         self._pending: dict[int, Trial] = {}
+        self.least: float | None = None  # loss of the sweep's own trials
+        self.since = 0  # trials that have ended after the one that had it
 
     def __len__(self) -> int:
         return len(self._points)
 
     def history(self) -> History:
-        """Return what a searcher may know now."""
-        return History([*self.prior, *self._ended.values()], list(self._pending.values()))
+        """Return what a searcher may know now; what has ended is the sweep's own list, and grows on."""
+        return History(self._ended, list(self._pending.values()))
 
     def open(self, run: int, point: Point) -> None:
         """Take note of a run that is asked for."""
@@ -42,14 +44,24 @@ class Trials:
         outcomes[run] = outcome
         if len(outcomes) == self.repeats:
             del self._pending[number]
-            self._ended[number] = self._trial(number, list(outcomes.values()))
+            self._ended.append(self._trial(number, list(outcomes.values())))
+            self._compare(self._ended[-1])
+
+    def _compare(self, trial: Trial) -> None:
+        self.since += 1
+        if trial.loss is not None and (self.least is None or trial.loss < self.least):
+            self.least, self.since = trial.loss, 0
 
     def reopen(self, run: int) -> None:
         """Take back what came of a run that is made again."""
         number = run // self.repeats
         self._outcomes[number].pop(run, None)
-        if self._ended.pop(number, None) is not None:
+        if number not in self._pending:
+            self._ended[:] = [trial for trial in self._ended if trial.number != number]
             self._pending[number] = Trial(number, self._points[number])
+            self.least, self.since = None, 0
+            for trial in self._ended[len(self.prior) :]:
+                self._compare(trial)
 
     def _trial(self, number: int, outcomes: Sequence[Outcome]) -> Trial:
         point = self._points[number]

@@ -9,10 +9,11 @@ import pytest
 from sweeper.errors import SettingsError
 from sweeper.grammar import parse
 from sweeper.points import Points
-from sweeper.records import History, Trial
+from sweeper.records import COMPLETED, History, Objective, Outcome, Trial
 from sweeper.search import SEARCHERS, Asker, make_searcher
 from sweeper.settings import OPTIONS, SearchSettings
 from sweeper.space import Space, parameter
+from sweeper.trials import Trials
 
 LISTS = ("grid", "zip", "points")
 SEARCHES = sorted(set(SEARCHERS) - {*LISTS})
@@ -187,3 +188,15 @@ def test_a_searcher_imports_only_its_own_library(name, foreign):
         f"print([m for m in {foreign.split('|')!r} if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_a_history_of_any_length_is_handed_to_a_search_without_copying_it():
+    trials = Trials(Objective())
+    for number in range(3):
+        trials.open(number, {"x": number})
+        trials.close(number, Outcome(COMPLETED, score=float(number)))
+    assert trials.history().ended is trials.history().ended
+    assert (trials.least, trials.since) == (0.0, 2)
+    trials.reopen(0)
+    assert [trial.number for trial in trials.history().ended] == [1, 2]
+    assert (trials.least, trials.since) == (1.0, 1)

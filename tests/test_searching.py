@@ -112,6 +112,19 @@ def test_a_sweep_ends_when_no_score_is_better_for_a_while(bowl):
     assert "(no better score in 2 runs)" in ended.out
 
 
+def test_a_target_is_reached_by_the_mean_of_a_points_runs(bowl):
+    ended = bowl.run(
+        "-m",
+        "x=0,3,5",
+        "noise=1.0",
+        "sweeper.search.repeats=3",
+        "sweeper.search.seed=1",
+        "sweeper.search.target=1",
+    )
+    assert len(ended.results) == 6
+    assert "(the target of 1 is reached)" in ended.out
+
+
 def test_a_resumed_search_may_be_given_more_and_nothing_else(bowl):
     ended = bowl.run("--search", "random", "--trials", "3", "x=interval(0,9)")
     more = bowl.run("--resume", str(ended.sweep), "--trials", "5", "sweeper.search.target=-1")

@@ -119,7 +119,7 @@ class Asker:
         self, searcher: Searcher | Lister, space: Space, seed: int, first: Sequence[Point] = ()
     ) -> None:
         self.searcher = cast("Searcher", searcher)
-        self.space, self.seed, self.first = space, seed, first or [space.first()]
+        self.space, self.seed, self.first = space, seed, list(first) or [space.first()]
         self.seen: set[tuple[Any, ...]] = set()
         self.asked = 0
         if hasattr(searcher, "seed"):  # one stream for the whole sweep
@@ -164,7 +164,8 @@ class Asker:
     def _new_point(self, history: History) -> Point | None:
         if self._left is not None:
             return next(filter(self.space.allows, self._left), None)
-        for point in self.first:
+        while self.first:
+            point = self.first.pop(0)
             if self._is_new(point):
                 return point
         with one_thread() if self.thinks else nullcontext():
