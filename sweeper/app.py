@@ -199,12 +199,12 @@ class _Start:
     # ---- a sweep
 
     def _sweep(self, plan: Plan, program: Program, *, dry: bool) -> Any:
-        from . import loop
+        from . import sweeps
 
         if dry:
-            loop.dry_run(plan, program, print)
+            sweeps.dry_run(plan, program, print)
             return None
-        return self._end(loop.run_sweep(self._with_chdir(plan), program))
+        return self._end(sweeps.run_sweep(self._with_chdir(plan), program))
 
     def _with_chdir(self, plan: Plan) -> Plan:
         settings = plan.settings
@@ -219,7 +219,7 @@ class _Start:
         return result
 
     def _resume(self, command: Command, search: SearchPath) -> Any:
-        from . import journal, loop
+        from . import journal, sweeps
 
         directory = command.values["--resume"]
         record = journal.read_sweep(directory)
@@ -258,7 +258,7 @@ class _Start:
             flags=tuple(made["flags"]), folder=made["folder"]
         )
         with _launchers_logging(plan, program):
-            return self._end(loop.run_sweep(self._with_chdir(plan), program, earlier=earlier))
+            return self._end(sweeps.run_sweep(self._with_chdir(plan), program, earlier=earlier))
 
 
 # ----------------------------------------------------------------------------- how we were started
@@ -481,7 +481,7 @@ def sweep(
     Raises:
         SweeperError: for a mistake in the config, the overrides or the space.
     """
-    from .loop import run_sweep
+    from .sweeps import run_sweep
 
     if entry.importing:
         raise entry.EndOfImport

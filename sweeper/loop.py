@@ -13,34 +13,27 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from .callbacks import Callbacks
 from .current import read_reports
-from .errors import RecordError, SpaceError, SweeperError, UsageError
-from .findings import importances, write_best
-from .grammar import show
-from .job import bind, ended_badly, read_record, run_job, write_record
+from .errors import RecordError, SweeperError, UsageError
+from .job import ended_badly, read_record, run_job, write_record
 from .journal import (
     Earlier,
     Journal,
     journaled,
-    locked,
     outcome_from,
     point_from,
     point_texts,
-    read_journal,
-    write_sweep,
 )
-from .launch import Executor, Launcher, RunDiedError, make_launcher
-from .plan import Plan, directory_of
+from .launch import Executor, Launcher, RunDiedError
+from .plan import Plan
 from .points import Points
-from .provenance import git_state
-from .prune import Pruner, make_pruner
+from .prune import Pruner
 from .records import (
     CANCELLED,
     COMPLETED,
@@ -52,17 +45,15 @@ from .records import (
     Outcome,
     Point,
     Program,
-    Trial,
     now,
 )
-from .results import RunResult, SweepResult, front_of, ranked, write_results
-from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
-from .search import Asker, Lister, Searcher, make_searcher
+from .results import RunResult, ranked, write_results
+from .runs import JobMaker, make_directory
+from .search import Asker
 from .settings import LISTED
-from .track import SweepRecord, Trackers, open_trackers
+from .track import Trackers
 from .trials import Trials
-from .view import STATUS_ORDER, Ended, Progress, View, command_line, show_param, summary
-from .warm import warm_from, warm_start
+from .view import View, command_line, show_param
 
 DEFAULT_TRIALS = 20
 _POLL = 0.25  # seconds between looks at what runs report
@@ -486,126 +477,7 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def run_sweep(
-    plan: Plan,
-    program: Program,
-    *,
-    earlier: Earlier | None = None,
-    stream: Any = None,
-) -> SweepResult:
-    """Run a plan's sweep to its end and return what came of it.
-
-    Raises:
-        SweeperError: for a mistake that shows before, or with, the first run.
-    """
-    settings = plan.settings
-    searcher = make_searcher(settings.search)
-    pruner = make_pruner(settings.pruner, settings.goal())
-    points = _checked_points(plan, program, searcher)
-    launcher = make_launcher(settings.launcher, program)
-    if earlier is not None:
-        warm = warm_from(earlier.warm)
-    else:
-        warm = warm_start(settings.search, points, settings.goal())
-    first = [*_first_points(points), *warm.first]
-    if points.constraints:  # if nothing satisfies them, nothing is to be made
-        Asker(searcher, points.space, 0, first).ask(History())
-    maker = _job_maker(plan, program, earlier)
-    asker = Asker(searcher, points.space, maker.seed or 0, first)
-    directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
-    with ExitStack() as stack:
-        stack.enter_context(locked(directory))
-        if earlier is None:
-            write_sweep(directory, points, program, record)
-            link_latest(settings.sweep.dir, directory, program.folder)
-        journal = Journal(os.path.join(directory, "sweep.jsonl"))
-        stack.callback(journal.close)
-        trackers = open_trackers(settings.tracker, record)
-        shown = View(objective, Progress(None, launcher.slots), stream=stream)
-        trials = Trials(objective, settings.search.repeats, warm.observed)
-        sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
-        sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
-        if earlier is not None:  # read again, now that nobody else writes it
-            sweep.restore(earlier._replace(events=read_journal(journal.path)))
-            sweep.tell_trackers(sweep.results())
-        shown.progress.total = _total(sweep)
-        overrides = list(earlier.overrides) if earlier is not None else []
-        event = "begin" if earlier is None else "resume"
-        journal.write(
-            event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides,
-            **({"warm": warm.journaled()} if earlier is None and settings.search.warm_start else {}),
-        )  # fmt: skip
-        shown.begin(_headline(sweep, launcher))
-        callbacks = Callbacks(settings.callbacks)
-        callbacks.start("on_multirun_start", config=plan.base.config())
-        status = _conduct(sweep, launcher, program)
-        callbacks.end("on_multirun_end", config=plan.base.config())
-        trackers.close(status)
-        try:
-            sweep.write_results(now=True)
-            journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
-            _say_end(sweep, program)
-        except OSError as error:
-            sweep.mistake = sweep.mistake or _unwritable(sweep, program, error)
-    if sweep.mistake is not None:
-        raise sweep.mistake
-    runs = tuple(sorted(sweep.results(), key=lambda run: run.number))
-    return SweepResult(
-        directory, objective, runs, sweep.reason, interrupted=status == CANCELLED, repeats=trials.repeats
-    )
-
-
-def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
-    """Return the points of a plan, the first of them composed: mistakes show before a run starts.
-
-    Raises:
-        SpaceError: if there is nothing to search, or no end of a grid.
-    """
-    points = Points(plan)
-    if points.listed:
-        Asker(searcher, points.space, 0).size()  # so that one without end is refused
-    elif plan.settings.goal().several and not getattr(searcher, "several", False):
-        raise SpaceError(
-            f"The search '{plan.settings.search.name}' follows one objective, and there are several: "
-            f"{plan.settings.goal().describe()}",
-            hint="Name one metric, or use --search tpe, nsga2, sobol or random.",
-        )
-    elif not points.space.first():
-        raise SpaceError(
-            "There is nothing to search",
-            hint="Give a range such as 'lr=interval(1e-4, 1, log=true)', or declare one under "
-            "sweeper.space or _space_.",
-        )
-    bind(program.function, points.compose(points.space.first()).config())
-    points.check()
-    return points
-
-
-def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMaker:
-    """Return what makes a sweep's jobs, its directory made; or that of an earlier process."""
-    objective, git = plan.settings.goal(), git_state(program.folder)
-    if earlier is not None:
-        return JobMaker(
-            plan, program, objective, earlier.id, earlier.directory, earlier.seed, earlier.epoch, git
-        )
-    seed = plan.settings.search.seed
-    if seed is None:
-        seed = int.from_bytes(os.urandom(4), "big")
-    maker = JobMaker(plan, program, objective, new_id(), "", seed, time.time(), git)
-    return maker._replace(sweep_directory=_sweep_directory(plan, program, maker))
-
-
-def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
-    settings = plan.settings
-    return SweepRecord(
-        id=maker.sweep_id, name=settings.name or program.name, directory=maker.sweep_directory, started=now(),
-        search=settings.search.name, objective=maker.objective.describe(),
-        overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
-        note=settings.note, seed=maker.seed, folder=program.folder, git=maker.git,
-    )  # fmt: skip
-
-
-def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
+def conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
     """Drive a sweep to its end, whichever way it ends, and return its status."""
     executor: Executor | None = None
     try:
@@ -626,7 +498,7 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
             except OSError as error:
-                sweep.mistake = _unwritable(sweep, program, error)
+                sweep.mistake = unwritable(sweep, program, error)
                 sweep.reason = sweep.mistake.what
                 executor.stop(sweep.plan.settings.launcher.grace)
                 return FAILED
@@ -640,7 +512,7 @@ def _conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM)
 
 
-def _unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
+def unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
     """Return the error for a disk that is full or gone; what else it may be is a bug, and raised again."""
     if error.errno not in _DISK:
         raise error
@@ -650,116 +522,3 @@ def _unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
         error.filename or directory,
         f"Make room, then go on with: {command_line([*program.words, '--resume', directory])}",
     )
-
-
-def _first_points(points: Points) -> list[Point]:
-    """Return the points to try before any that a searcher asks for: the config's own, and those listed."""
-    found = [points.space.first()]
-    for number, values in enumerate(points.plan.settings.search.first):
-        where = f"in sweeper.search.first, point {number + 1}"
-        if not isinstance(values, Mapping):
-            raise SpaceError(f"A point maps keys to values; {show(values)} does not", where)
-        point = points.point_of(values, where)
-        if point is not None and not points.space.allows(point):
-            raise SpaceError("The constraints forbid the point", where)
-        found += [point] if point is not None else []
-    return found
-
-
-def _total(sweep: Sweep) -> int | None:
-    """Return how many runs there will be, where that is known."""
-    limit, size = sweep.limit(), sweep.asker.size()
-    if size is not None and sweep.points.constraints:
-        return None  # to know it would be to try them all
-    known = [count for count in (limit, size) if count is not None]
-    return min(known) * sweep.trials.repeats if known else None
-
-
-def _headline(sweep: Sweep, launcher: Launcher) -> str:
-    settings = sweep.plan.settings
-    total = sweep.view.progress.total
-    count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
-    if sweep.trials.repeats > 1:
-        count = f"{count}, {sweep.trials.repeats} of each point"
-    goal = f", {sweep.maker.objective.describe()}" if sweep.searching else ""
-    done = f", {len(sweep.order)} of them made before" if sweep.order else ""
-    note = ""
-    if not sweep.searching and sweep.plan.base.space:
-        note = "\nnote: a grid does not search what _space_ declares; give a search, such as --search tpe"
-    return (
-        f"{settings.search.name}: {count}, {launcher.slots} at a time{goal}{done}\n"
-        f"in {os.path.relpath(sweep.maker.sweep_directory)}{note}"
-    )
-
-
-def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
-    template = plan.settings.sweep.dir
-    facts = maker.facts(maker.hydra_facts(plan.base, [o.text for o in plan.overrides]), number=0, id="")
-    path = os.path.join(program.folder, directory_of(template, plan.base, facts))
-    fixed = "${now" not in template
-    if fixed and os.path.exists(os.path.join(path, "sweep.jsonl")):
-        raise RecordError(
-            f"There is a sweep in {path} already",
-            hint=f"To go on with it: --resume {path}. To begin anew, name another sweeper.sweep.dir.",
-        )
-    return make_directory(path, fixed=fixed)
-
-
-def _say_end(sweep: Sweep, program: Program) -> None:
-    """Print what came of a sweep, and write its best point as a file."""
-    results, objective = sweep.results(), sweep.maker.objective
-    counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
-    standings = ranked(results, objective, sweep.trials.repeats)
-    repeat = experiment = ""
-    if standings:
-        overrides = sweep.points.overrides(sweep.runs[standings[0].first.number].point)
-        texts = [o for o in overrides if not is_setting(o)]
-        repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
-        said = f"{objective.describe()}: {standings[0].describe()}, run {standings[0].first.number}"
-        best = write_best(sweep.maker.sweep_directory, texts, sweep.plan, said)
-        experiment = os.path.relpath(best.path)
-        if best.overrides:
-            experiment = command_line([*program.words, *program.flags, *best.overrides])
-        if sweep.trials.repeats > 1 and not any(standing.spread for standing in standings):
-            sweep.view.line(
-                "note: all runs of a point agree; repeats tell something where the function draws from "
-                "random, numpy or torch, or from sweeper.current_run().seed"
-            )
-    directory = os.path.relpath(sweep.maker.sweep_directory)
-    resume = ""
-    if sweep.reason == "interrupted":
-        resume = command_line([*program.words, "--resume", directory])
-    ended = Ended(
-        reason=sweep.reason, directory=directory, objective=objective, counts=counts,
-        seconds=time.monotonic() - sweep.began, searching=sweep.searching, standings=standings,
-        front=front_of(results, objective) if objective.several else [],
-        importances=importances(sweep.points.space, sweep.trials.history()) if sweep.searching else {},
-        repeat=repeat, experiment=experiment, resume=resume,
-    )  # fmt: skip
-    for line in summary(ended):
-        sweep.view.line(line)
-
-
-def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
-    """List the command lines of a sweep's runs, and run none."""
-    settings = plan.settings.search
-    searcher = make_searcher(settings)
-    found = _checked_points(plan, program, searcher)
-    asker = Asker(searcher, found.space, settings.seed or 0, _first_points(found))
-    limit = settings.trials
-    if not found.listed:
-        limit = len(asker.first) if asker.thinks else limit or DEFAULT_TRIALS
-        if asker.thinks:
-            write("# the first runs; what comes next is decided by the scores")
-        elif settings.seed is None:
-            write("# with the seed 0; one is drawn where sweeper.search.seed is null")
-    asked: list[Trial] = []
-    for _ in itertools.count() if limit is None else range(limit):
-        point = asker.ask(History((), asked))
-        if point is None:
-            break
-        asked.append(Trial(len(asked), point))
-        overrides = found.overrides(point)
-        plan.compose(overrides)
-        texts = [o.text for o in overrides if not is_setting(o)]
-        write(command_line([*program.words, *program.flags, *texts]))

@@ -22,7 +22,7 @@ FLOORS = [
     ["hydra", "defaults", "typed", "composition", "settings"],
     ["provenance", "plan", "points", "runs"],
     ["search", "prune", "launch", "track"],
-    ["trials", "results", "view", "findings", "journal", "warm", "export", "single", "loop"],
+    ["trials", "results", "view", "findings", "journal", "warm", "export", "single", "loop", "sweeps"],
     ["cli", "show"],
     ["completion", "app"],
     ["types", "core", "utils", "__init__", "commands"],
