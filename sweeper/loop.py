@@ -58,6 +58,7 @@ from .view import View, command_line, show_param
 DEFAULT_TRIALS = 20
 _POLL = 0.25  # seconds between looks at what runs report
 _POLL_TO_PRUNE = 0.05  # the same, where a pruner waits for it
+_RETRIES_OF_LOST = 3  # of a run whose machine went away
 _RESULTS_EVERY = 1.0  # seconds between writes of results.csv
 
 # -------------------------------------------------------------------------------------- the sweep
@@ -362,13 +363,14 @@ class Sweep:
     def makes_again(self, job: Job, outcome: Outcome) -> bool:
         """Line up another attempt at a run that failed, if the settings allow one."""
         settings = self.plan.settings.launcher
-        if outcome.status != FAILED or job.attempt > settings.retries or self.reason:
-            return False
-        if outcome.cause not in settings.causes():
+        retries = settings.retries if outcome.cause in settings.causes() else 0
+        if outcome.cause == "lost":
+            retries = max(settings.retries, _RETRIES_OF_LOST)
+        if outcome.status != FAILED or job.attempt > retries or self.reason:
             return False
         self.journal.write("end", number=job.number, attempt=job.attempt, again=True, **journaled(outcome))
         self.view.ended(job, outcome)
-        self.view.line(f"    attempt {job.attempt + 1} of {settings.retries + 1} follows")
+        self.view.line(f"    attempt {job.attempt + 1} of {retries + 1} follows")
         self.lined_up.insert(0, job.number)
         return True
 

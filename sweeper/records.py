@@ -145,7 +145,7 @@ class Outcome(NamedTuple):
     ended: str = ""
     seconds: float = 0.0
     error: str = ""  # the traceback, or what is known of the death
-    cause: str = ""  # of a failure: error (an exception), died, or timeout
+    cause: str = ""  # of a failure: error (an exception), died, timeout, or lost (with its machine)
     note: str = ""
     host: str = ""
     pid: int = 0

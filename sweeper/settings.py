@@ -59,7 +59,7 @@ class LauncherSettings(NamedTuple):
     """`sweeper.launcher`."""
 
     name: str = "local"
-    jobs: int = 1
+    jobs: int | None = None
     run_timeout: float | None = None
     memory: str | int | None = None
     retries: int = 0
@@ -158,7 +158,7 @@ HELP = {
     "search.warm_observe": "whether the earlier sweep's runs count as observations too",
     "pruner.name": "the pruner, which ends runs early: an option of the group sweeper/pruner",
     "launcher.name": "the launcher: an option of the group sweeper/launcher",
-    "launcher.jobs": "runs at the same time",
+    "launcher.jobs": "runs at the same time; if null one, and on a cluster as many as it takes",
     "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
     "launcher.memory": "memory of a run's process: 4GiB, 500MB; what goes beyond is a MemoryError",
     "launcher.retries": "how often a failed run is made again",
@@ -372,7 +372,7 @@ def _check_launcher(values: dict[str, Any]) -> None:
     if values.get("memory") is not None:
         values["memory"] = size_in_bytes(values["memory"], "sweeper.launcher.memory")
     for name, found in values.get("resources", {}).items():
-        jobs = values.get("jobs", 1)
+        jobs = values.get("jobs") or 1
         if not isinstance(found, list) or len(found) < jobs:
             count = f"{len(found)} values" if isinstance(found, list) else show(found)
             raise SettingsError(

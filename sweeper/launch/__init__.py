@@ -34,6 +34,12 @@ class RunTimeoutError(RunDiedError):
         super().__init__(f"the run took longer than {seconds:g} s (run_timeout)")
 
 
+class RunLostError(RunDiedError):
+    """The worker or machine that made a run is gone, through no fault of the run's: it is made again."""
+
+    cause = "lost"
+
+
 class Executor(Protocol):
     """What a launcher opens. Its `note` is what people should know of how it makes runs."""
 
@@ -94,7 +100,7 @@ def thread_limits(settings: LauncherSettings) -> dict[str, str]:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:
         cores = os.cpu_count() or 1
-    threads = settings.threads or max(1, cores // settings.jobs)
+    threads = settings.threads or max(1, cores // (settings.jobs or 1))
     return {name: str(threads) for name in THREADS if name not in os.environ}
 
 

@@ -25,7 +25,7 @@ class Joblib:
     """See the module."""
 
     def __init__(self, settings: LauncherSettings) -> None:
-        self.settings, self.slots = settings, settings.jobs
+        self.settings, self.slots = settings, settings.jobs or 1
 
     def open(self, program: Program) -> _JoblibExecutor:
         """Return an executor with one worker a slot, started when it is first needed."""

@@ -41,7 +41,7 @@ class Local:
     """See the module."""
 
     def __init__(self, settings: LauncherSettings) -> None:
-        self.settings, self.slots = settings, settings.jobs
+        self.settings, self.slots = settings, settings.jobs or 1
 
     def open(self, program: Program) -> LocalExecutor:
         """Start a fork server for a program."""
