@@ -9,7 +9,8 @@
     ├── SpaceError             a space that cannot be searched
     ├── SettingsError          a key or value under `sweeper` that means nothing
     ├── UsageError             a flag, a decorator or a call used wrongly
-    └── RecordError            a sweep's directory that cannot be used or resumed
+    ├── RecordError            a sweep's directory that cannot be used or resumed
+    └── TrackerError           a tracker that cannot be reached, or refuses
 
     Pruned                     not an error: ends a run whose search lost interest in it
 
@@ -70,6 +71,10 @@ class UsageError(SweeperError):
 
 class RecordError(SweeperError):
     """A sweep's directory that cannot be used, read or resumed."""
+
+
+class TrackerError(SweeperError):
+    """A tracker that cannot be reached, or refuses what it is told."""
 
 
 class Pruned(Exception):

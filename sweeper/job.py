@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from . import current, nodes, resolve, yamls
@@ -25,6 +26,7 @@ from .entry import find_function, import_main
 from .errors import Pruned, UsageError
 from .output import captured, leave, logged
 from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome, now
+from .redact import hides
 from .score import Score, score_of
 
 
@@ -330,6 +332,9 @@ def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
         if job.seed is not None:
             seed_everything(job.seed)
         config = job.typed if job.typed is not None else nodes.build(job.config, struct=True)
+        if resolve.has_interpolation(job.config):
+            hidden = partial(hides, patterns=job.redact)
+            yamls.write(f"{job.records}/resolved.yaml", resolve.resolved(job.config, config, hidden))
         args, kwargs = bind(found, config)
         if not job.callbacks:
             return found(*args, **kwargs)
@@ -417,7 +422,7 @@ def read_job(directory: str) -> Job:
     found["function"] = FunctionRef(**found["function"])
     goal = found["objective"]
     found["objective"] = Objective(tuple(goal["metrics"]), tuple(goal["directions"]))
-    for name in ("overrides", "argv", "path", "verbose"):
+    for name in ("overrides", "argv", "path", "redact", "verbose"):
         found[name] = tuple(found[name])
     job = Job(**found, config=yamls.read(f"{directory}/.sweeper/config.yaml") or {})
     if not os.path.exists(f"{job.records}/config.pickle"):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,10 +19,9 @@ from .grammar import parse_value, show
 from .groups import config_digest, digest_of
 from .plan import Plan
 from .points import Points
-from .provenance import versions
-from .records import Outcome, Program, now
+from .provenance import DECISIVE, versions
+from .records import Outcome, now
 from .track import SweepRecord
-from .view import command_line
 
 
 class Journal:
@@ -104,10 +102,9 @@ def outcome_from(event: Mapping[str, Any]) -> Outcome:
     )
 
 
-def write_sweep(directory: str, points: Points, program: Program, record: SweepRecord) -> None:
+def write_sweep(directory: str, points: Points, record: SweepRecord) -> None:
     """Write a sweep's `sweep.yaml`."""
     plan = points.plan
-    ref = program.ref
     content = {
         "id": record.id,
         "name": record.name,
@@ -118,18 +115,7 @@ def write_sweep(directory: str, points: Points, program: Program, record: SweepR
         "objective": record.objective,
         "overrides": [o.text for o in plan.overrides],
         "space": points.space.describe(),
-        "program": {
-            "main": ref.main,
-            "module": ref.module,
-            "function": ref.name,
-            "sha256": digest_of(ref.main),
-            "interpreter": sys.executable,
-            "folder": program.folder,
-            "flags": list(program.flags),
-            "command": command_line(program.line),
-        },
-        "versions": versions(),
-        "git": dict(record.git) if record.git else None,
+        **record.origin,
         "config_name": plan.primary,
         "config_files": plan.search.digests(),
         "config": plan.base.tree,
@@ -225,11 +211,11 @@ def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:
     script = record["program"].get("sha256")
     if script and digest_of(record["program"]["main"]) != script:
         warnings.append(f"warning: {record['program']['main']} has changed since the sweep began")
-    for name, version in (record.get("versions") or {}).items():
-        current = versions().get(name)
-        if current != version:
-            warnings.append(f"warning: {name} is {current} now, and was {version}")
-    return warnings
+    before, found = record.get("versions") or {}, versions()
+    changed_ones = [name for name in DECISIVE if name in before and before[name] != found.get(name)]
+    return warnings + [
+        f"warning: {name} is {found.get(name)} now, and was {before[name]}" for name in changed_ones
+    ]
 
 
 def _changed(record: Mapping[str, Any]) -> list[str]:

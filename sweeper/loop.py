@@ -219,10 +219,7 @@ class Sweep:
             job = self.maker.make(
                 result.number, result.attempt, result.directory, self.plan.base, overrides, asked.params
             )
-            self.trackers.start(job)
-            for line in read_reports(job.directory)[0]:  # the pruner has had them
-                self.trackers.log(job, line["metrics"], line["step"], line["time"])
-            self.trackers.finish(job, result.outcome)
+            self.trackers.retell(job, result.outcome)
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
@@ -310,7 +307,8 @@ class Sweep:
         self.journal.write("start", number=number, attempt=attempt, directory=name)
         directory = make_directory(self.place(name), fixed=True)
         taken = self.held[number] = {key: values.pop(0) for key, values in self.free.items()}
-        job = job._replace(directory=directory, env={**job.env, **taken})
+        job = job._replace(directory=directory)
+        job = job._replace(env={**job.env, **taken, **self.trackers.environment(job)})
         self.trackers.start(job)
         self.live[executor.submit(run_job, job)] = job
         if executor.note and not self.noted:

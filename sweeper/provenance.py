@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from itertools import chain, count
 from typing import Any
+
+from .groups import digest_of
+from .records import Program
+from .redact import masked_words
 
 
 def git_head(folder: str) -> dict[str, Any] | None:
@@ -23,21 +31,49 @@ def git_head(folder: str) -> dict[str, Any] | None:
         return None
 
 
-def git_state(folder: str) -> dict[str, Any] | None:
-    """Return commit, branch, and whether files differ from the commit, which asks git."""
-    state = git_head(folder)
-    if state is None:
-        return None
-    import subprocess
+class GitDiff:
+    """What a repository's files differ in from their commit, written by git while we go on."""
 
-    try:
-        asked = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],  # noqa: S607  whichever git there is
-            cwd=folder, capture_output=True, text=True, timeout=5, check=True,
-        )  # fmt: skip
-        state["dirty"] = bool(asked.stdout.strip())
-    except (OSError, subprocess.SubprocessError):
-        state["dirty"] = None
+    def __init__(self, folder: str, path: str) -> None:
+        """Begin to write the diff of the repository that holds a folder."""
+        self.path, self.pid = path, 0
+        if not hasattr(os, "posix_spawnp"):  # Windows
+            return
+        to = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        streams = [(os.POSIX_SPAWN_OPEN, 1, path, to, 0o666), (os.POSIX_SPAWN_OPEN, 2, os.devnull, to, 0o666)]
+        command = ["git", "-C", folder, "diff", "--no-color", "--no-ext-diff", "HEAD"]
+        with suppress(OSError):
+            self.pid = os.posix_spawnp("git", command, os.environ, file_actions=streams)
+
+    def end(self) -> bool | None:
+        """Wait for it and return whether there was a difference; None if git cannot tell.
+
+        Without a difference there is no file.
+        """
+        if not self.pid:
+            return None
+        code, size = 1, 0
+        with suppress(OSError):  # whoever waits for any child may have had ours
+            code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        with suppress(OSError):
+            size = os.path.getsize(self.path)
+            if code or not size:
+                os.unlink(self.path)
+        return None if code else size > 0
+
+
+def git_state(folder: str, directory: str) -> dict[str, Any] | None:
+    """Return commit, branch, and whether files differ from it: in a sweep's directory, `git.diff` has how.
+
+    A resumed sweep's is `git.2.diff`, and so on.
+    """
+    state = git_head(folder)
+    if state is not None:
+        taken = {name for name in os.listdir(directory) if name.startswith("git.")}
+        name = next(n for n in chain(["git.diff"], (f"git.{k}.diff" for k in count(2))) if n not in taken)
+        state["dirty"] = GitDiff(folder, os.path.join(directory, name)).end()
+        if state["dirty"]:
+            state["diff"] = name
     return state
 
 
@@ -81,14 +117,37 @@ def _text(path: str) -> str:
         return file.read().strip()
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide what a sweep does."""
-    from importlib.metadata import PackageNotFoundError, version
+# Those that decide what a sweep does: a change of theirs is worth a word when it is resumed.
+DECISIVE = ("python", "sweeper", "omegaconf", "optuna", "scikit-optimize", "scikit-learn", "numpy", "torch")
 
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of all packages, as the names of their folders tell them."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for name in ("sweeper", "omegaconf", "optuna", "scikit-optimize", "scikit-learn", "numpy", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    for entry in sys.path:
+        with suppress(OSError), os.scandir(entry or ".") as files:
+            for file in files:
+                stem, ending = os.path.splitext(file.name)
+                name, dash, version = stem.partition("-")
+                if ending in (".dist-info", ".egg-info") and dash:
+                    found.setdefault(name.replace("_", "-").lower(), version.partition("-")[0])
+    return dict(sorted(found.items(), key=lambda item: (item[0] != "python", item[0])))
+
+
+def origin(program: Program, git: Mapping[str, Any] | None, redact: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what it takes to make a run or a sweep of a program again, beside its config."""
+    ref = program.ref
+    return {
+        "program": {
+            "main": ref.main,
+            "module": ref.module,
+            "function": ref.name,
+            "sha256": digest_of(ref.main),
+            "interpreter": sys.executable,
+            "folder": program.folder,
+            "flags": list(program.flags),
+            "command": shlex.join(masked_words(program.line, redact)),
+        },
+        "versions": versions(),
+        "git": dict(git) if git else None,
+    }

@@ -115,6 +115,7 @@ class Job(NamedTuple):
     callbacks: Mapping[str, Any] = {}  # the nodes of objects that are told of the run
     hydra: Mapping[str, Any] = {}  # what ${hydra:…} resolves from
     logging: Mapping[str, Any] | None = None  # as dictConfig has it, unresolved
+    redact: tuple[str, ...] = ()  # keys of secrets, beside those that look like one
     verbose: tuple[str, ...] = ()  # the loggers of level DEBUG; an empty name is the root's
 
     @property

@@ -108,3 +108,37 @@ def has_interpolation(value: Any) -> bool:
     if isinstance(value, dict):
         return any(map(has_interpolation, value.values()))
     return isinstance(value, list) and any(map(has_interpolation, value))
+
+
+def resolved(tree: Any, config: Any, hidden: Callable[[str], bool], path: str = "") -> Any:
+    """Return plain data with the values that its interpolations have in a config made of it.
+
+    What cannot be resolved stays as it is written, and so does what stands under a key that `hidden`
+    says to hide: what `${oc.env:TOKEN}` resolves to is for the run alone.
+    """
+    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
+    if items is None or not has_interpolation(tree):
+        return tree
+    found: dict[Any, Any] = {}
+    for key, value in items:
+        where = f"{path}{key}"
+        if isinstance(value, str):
+            found[key] = value if "${" not in value or hidden(where) else _value(config, key, value)
+        else:
+            found[key] = (
+                resolved(value, config[key], hidden, f"{where}.") if has_interpolation(value) else value
+            )
+    return found if isinstance(tree, dict) else list(found.values())
+
+
+def _value(config: Any, key: Any, written: str) -> Any:
+    try:
+        value = config[key]
+    except Exception:  # noqa: BLE001  whatever a resolver raises: the function may never look at it
+        return written
+    if OmegaConf.is_config(value):
+        try:
+            return OmegaConf.to_container(value, resolve=True)
+        except OmegaConfBaseException:
+            return written
+    return value

@@ -113,6 +113,7 @@ class JobMaker(NamedTuple):
             output_subdir=composed.hydra.get("output_subdir"),
             hydra=hydra,
             logging=settings.job.logging,
+            redact=settings.redact(),
             verbose=settings.job.loggers(),
         )
 

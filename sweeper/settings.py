@@ -118,6 +118,13 @@ class Settings(NamedTuple):
     logging: Mapping[str, Any] | None = None
     callbacks: Mapping[str, Any] = {}
 
+    def redact(self) -> tuple[str, ...]:
+        """Return the keys whose values no tracker gets, beside those that look like secrets."""
+        found = self.tracker.get("redact") or ()
+        if isinstance(found, str) or not all(isinstance(key, str) for key in found):
+            raise SettingsError(f"sweeper.tracker.redact is a list of keys, not {show(found)}")
+        return tuple(found)
+
     def goal(self) -> Objective:
         """Return the objective that the settings name."""
         metric, direction = self.objective.metric, self.objective.direction
@@ -170,7 +177,7 @@ HELP = {
     "launcher.grace": "time that an interrupted run gets to end by itself",
     "launcher.preload": "what a run finds imported: auto (the script), null (nothing), or modules",
     "launcher.start": "how a run starts: fork (from a server), spawn, or auto",
-    "tracker": "a node for each tracker, by its name",
+    "tracker": "a node for each tracker, by its name; redact: keys whose values none of them gets",
     "objective.metric": "the metric that is the score; a list for several objectives",
     "objective.direction": "minimize or maximize; a list for several objectives",
     "space": "ranges to search, by override key",

@@ -9,12 +9,13 @@ import os
 import time
 from typing import Any
 
+from . import yamls
 from .callbacks import Callbacks
 from .current import read_reports
 from .job import Result, call
 from .output import teed
 from .plan import Plan, directory_of
-from .provenance import git_head
+from .provenance import GitDiff, git_head, origin
 from .records import Job, Program, now
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of
 from .track import SweepRecord, Trackers, open_trackers
@@ -37,12 +38,16 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     os.makedirs(job.records, exist_ok=True)
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,
-        started=now(),
-        note=settings.note, folder=program.folder, git=git,
+        started=now(), overrides=tuple(texts), note=settings.note, folder=program.folder,
+        redact=settings.redact(), origin=origin(program, git, settings.redact()),
     )  # fmt: skip
+    kept = {"name": record.name, "note": record.note or None, "config_name": plan.primary, **record.origin}
+    yamls.write(f"{job.records}/origin.yaml", kept)
+    diff = GitDiff(program.folder, f"{job.records}/git.diff") if git else None
     callbacks = Callbacks(settings.callbacks)
     callbacks.start("on_run_start", config=plan.base.config())
     trackers = open_trackers(settings.tracker, record)
+    job = job._replace(env={**job.env, **trackers.environment(job)})
     trackers.start(job)
     result = None
     try:
@@ -50,8 +55,9 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
             result = call(job, lambda: program.function)
     finally:
         callbacks.end("on_run_end", config=plan.base.config())
+        dirty = diff.end() if diff is not None else None
         if result is not None:
-            _finish(trackers, job, result)
+            _finish(trackers, job._replace(git={**git, "dirty": dirty} if git else None), result)
     return result
 
 

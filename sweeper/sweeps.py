@@ -19,7 +19,7 @@ from .launch import Launcher, make_launcher
 from .loop import DEFAULT_TRIALS, Sweep, conduct, unwritable
 from .plan import Plan, directory_of
 from .points import Points
-from .provenance import git_state
+from .provenance import git_state, origin
 from .prune import make_pruner
 from .records import CANCELLED, History, Point, Program, Trial, now
 from .results import SweepResult, front_of, ranked
@@ -61,7 +61,7 @@ def run_sweep(
     with ExitStack() as stack:
         stack.enter_context(locked(directory))
         if earlier is None:
-            write_sweep(directory, points, program, record)
+            write_sweep(directory, points, record)
             link_latest(settings.sweep.dir, directory, program.folder)
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
@@ -128,16 +128,18 @@ def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -
 
 def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMaker:
     """Return what makes a sweep's jobs, its directory made; or that of an earlier process."""
-    objective, git = plan.settings.goal(), git_state(program.folder)
+    objective = plan.settings.goal()
     if earlier is not None:
+        git = git_state(program.folder, earlier.directory)
         return JobMaker(
             plan, program, objective, earlier.id, earlier.directory, earlier.seed, earlier.epoch, git
         )
     seed = plan.settings.search.seed
     if seed is None:
         seed = int.from_bytes(os.urandom(4), "big")
-    maker = JobMaker(plan, program, objective, new_id(), "", seed, time.time(), git)
-    return maker._replace(sweep_directory=_sweep_directory(plan, program, maker))
+    maker = JobMaker(plan, program, objective, new_id(), "", seed, time.time(), None)
+    directory = _sweep_directory(plan, program, maker)
+    return maker._replace(sweep_directory=directory, git=git_state(program.folder, directory))
 
 
 def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
@@ -145,8 +147,9 @@ def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
     return SweepRecord(
         id=maker.sweep_id, name=settings.name or program.name, directory=maker.sweep_directory, started=now(),
         search=settings.search.name, objective=maker.objective.describe(),
-        overrides=tuple(o.text for o in plan.overrides), command=command_line(program.line),
-        note=settings.note, seed=maker.seed, folder=program.folder, git=maker.git,
+        overrides=tuple(o.text for o in plan.overrides),
+        note=settings.note, seed=maker.seed, folder=program.folder, redact=settings.redact(),
+        origin=origin(program, maker.git, settings.redact()),
     )  # fmt: skip
 
 

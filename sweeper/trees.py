@@ -8,7 +8,7 @@ asks OmegaConf itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MISSING = "???"
@@ -205,3 +205,19 @@ def delete(tree: dict[Any, Any], key: str) -> None:
         del at[_index(at, last)]
     else:
         del at[last]
+
+
+def leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of plain data by dotted key; empty mappings and lists are leaves.
+
+    >>> leaves({"model": {"depth": 3, "layers": [8, 4]}})
+    {'model.depth': 3, 'model.layers.0': 8, 'model.layers.1': 4}
+    """
+    items = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list) else ()
+    found: dict[str, Any] = {}
+    for key, value in items:
+        if isinstance(value, (Mapping, list)) and value:
+            found.update(leaves(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = value
+    return found

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "sweeper"
 FLOORS = [
     ["errors", "records"],
     ["trees", "grammar", "yamls", "nodes", "groups", "space", "constraint", "store", "instantiation"],
-    ["resolve", "score", "current", "entry", "output", "callbacks", "job"],
+    ["redact", "resolve", "score", "current", "entry", "output", "callbacks", "job"],
     ["hydra", "defaults", "typed", "composition", "settings"],
     ["provenance", "plan", "points", "runs"],
     ["search", "prune", "launch", "track"],

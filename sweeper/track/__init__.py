@@ -1,22 +1,27 @@
 """Trackers: where runs are reported to. One backend a file.
 
 A tracker works in the launching process, in a thread of its own: nothing that it does, or fails to
-do, delays a run or fails one.
+do, delays a run or fails one. What it is given has no secrets in it any more.
 """
 
 from __future__ import annotations
 
-import os
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol
 
-from ..errors import SettingsError, nearest
+from .. import yamls
+from ..current import read_reports
+from ..errors import SettingsError, SweeperError, nearest
+from ..job import read_record
 from ..records import Job, Outcome
+from ..redact import masked, masked_override, masked_words
 
 
 class SweepRecord(NamedTuple):
@@ -29,15 +34,31 @@ class SweepRecord(NamedTuple):
     search: str = ""  # empty for a single run
     objective: str = ""
     overrides: tuple[str, ...] = ()
-    command: str = ""
     note: str = ""
     seed: int | None = None
     folder: str = ""
-    git: Mapping[str, Any] | None = None
+    redact: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = {}  # program, versions, git: see `provenance.origin`
+
+    @property
+    def git(self) -> Mapping[str, Any]:
+        """Commit, branch and dirty; empty outside of a repository."""
+        return self.origin.get("git") or {}
+
+    @property
+    def command(self) -> str:
+        """The command line that made it."""
+        return str(self.origin.get("program", {}).get("command", ""))
 
 
 class Tracker(Protocol):
-    """A backend. It is made with its settings and a `SweepRecord`, before the first run."""
+    """A backend. It is made with a `SweepRecord` and its settings, before the first run is told.
+
+    Beside these three it may have `flush()`, called when there is nothing else to do; `close(status)`,
+    when the sweep has ended; `has(run)`, whether it knows a run's end from before, so that a resumed
+    sweep does not tell it again; and `environment(run)`, which returns environment variables for the
+    run's process and is waited for before that starts.
+    """
 
     def start(self, run: Job) -> None:
         """Take note that a run begins."""
@@ -48,20 +69,13 @@ class Tracker(Protocol):
         ...
 
     def finish(self, run: Job, outcome: Outcome) -> None:
-        """Take note of what came of a run."""
-        ...
-
-    def flush(self) -> None:
-        """Make what was noted readable by others; called when there is nothing else to do."""
-        ...
-
-    def close(self, status: str) -> None:
-        """Take note that the sweep has ended."""
+        """Take note of what came of a run; its config has its interpolations resolved by now."""
         ...
 
 
 # Every tracker that ships, by the name of its option: module and class.
 TRACKERS: dict[str, tuple[str, str]] = {"sqlite": ("sqlite", "Sqlite")}
+ENTRY_POINTS = "sweeper.trackers"  # the group in which other packages name theirs
 
 
 class Trackers:
@@ -69,6 +83,14 @@ class Trackers:
 
     def __init__(self) -> None:
         self.lines: list[_Line] = []
+
+    def environment(self, run: Job) -> dict[str, str]:
+        """Return what the trackers want a run's process to find in its environment."""
+        found: dict[str, str] = {}
+        for line in self.lines:
+            if hasattr(line.kind, "environment"):
+                found.update(line.ask("environment", run))
+        return found
 
     def start(self, run: Job) -> None:
         """Tell all of them; see `Tracker`."""
@@ -82,6 +104,10 @@ class Trackers:
         """Tell all of them; see `Tracker`."""
         self._tell("finish", run, outcome)
 
+    def retell(self, run: Job, outcome: Outcome) -> None:
+        """Tell those of a run that an earlier process made which do not know of it."""
+        self._tell("retell", run, outcome)
+
     def close(self, status: str) -> None:
         """Tell all of them, and wait until they have written what they know."""
         self._tell("close", status)
@@ -90,51 +116,110 @@ class Trackers:
 
     def _tell(self, verb: str, *what: Any) -> None:
         for line in self.lines:
-            line.queue.put((verb, what))
+            line.queue.put((verb, what, None))
 
 
 _FLUSH_EVERY = 0.2  # seconds
+_PATIENCE = 30.0  # seconds that a run waits for what a tracker puts into its environment
+_OPTIONAL = ("flush", "close")
 
 
 class _Line:
     """One tracker and the thread that it works in."""
 
-    def __init__(self, name: str, make: Callable[[], Tracker]) -> None:
-        self.name, self.make = name, make
+    def __init__(self, name: str, kind: Any, make: Callable[[], Any], redact: tuple[str, ...]) -> None:
+        self.name, self.kind, self.make, self.redact = name, kind, make, redact
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.masked: dict[str, Job] = {}
+        self.tracker: Any = None
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
         self.thread.start()
 
+    def ask(self, verb: str, *what: Any) -> dict[str, str]:
+        answer: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
+        self.queue.put((verb, what, answer))
+        with suppress(queue.Empty):
+            return answer.get(timeout=_PATIENCE)
+        return {}
+
     def _work(self) -> None:
-        tracker: Tracker | None = None
         flush_at: float | None = None  # at most so long is anything kept back, or a database locked
         while True:
             wait = None if flush_at is None else max(0.0, flush_at - time.monotonic())
             try:
-                message = self.queue.get(timeout=wait) if wait != 0.0 else ("flush", ())
+                message = self.queue.get(timeout=wait) if wait != 0.0 else ("flush", (), None)
             except queue.Empty:
-                message = ("flush", ())
+                message = ("flush", (), None)
             if message is None:
                 return
-            if self.failed:
-                continue
-            verb, what = message
-            try:
-                if tracker is None:
-                    tracker = self.make()
-                getattr(tracker, verb)(*what)
-                if verb in ("flush", "close"):
-                    flush_at = None
-                elif flush_at is None:
-                    flush_at = time.monotonic() + _FLUSH_EVERY
-            except Exception as error:  # noqa: BLE001  no tracker may fail a run
-                self.failed = True
-                print(  # noqa: T201
-                    f"warning: the tracker {self.name!r} fails, and is left out from here on: "
-                    f"{type(error).__name__}: {error}",
-                    file=sys.stderr,
-                )
+            verb, what, answer = message
+            came = None if self.failed else self._try(verb, what)
+            if answer is not None:
+                answer.put(came or {})
+            if verb in _OPTIONAL:
+                flush_at = None
+            elif flush_at is None:
+                flush_at = time.monotonic() + _FLUSH_EVERY
+
+    def _try(self, verb: str, what: tuple[Any, ...]) -> Any:
+        try:
+            if self.tracker is None:
+                self.tracker = self.make()
+            return self._retell(*what) if verb == "retell" else self._do(verb, *what)
+        except Exception as error:  # noqa: BLE001  no tracker may fail a run
+            self.failed = True
+            words = f"{type(error).__name__}: {error}"
+            if isinstance(error, (SweeperError, ImportError)):
+                words = str(error).replace("\n", "\n  ")
+            print(  # noqa: T201
+                f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}",
+                file=sys.stderr,
+            )
+            return None
+
+    def _do(self, verb: str, *what: Any) -> Any:
+        method = getattr(self.tracker, verb, None)
+        if method is None and verb in _OPTIONAL:
+            return None
+        assert method is not None, f"{type(self.tracker).__name__} has no method {verb}"  # noqa: S101
+        if verb in _OPTIONAL:
+            return method(*what)
+        run, *rest = what
+        return method(self._without_secrets(run, verb), *rest)
+
+    def _retell(self, run: Job, outcome: Outcome) -> None:
+        has = getattr(self.tracker, "has", None)
+        if has is not None and has(run):
+            return
+        self._do("start", run)
+        for line in read_reports(run.directory)[0]:
+            self._do("log", run, line["metrics"], line["step"], line["time"])
+        self._do("finish", run, read_record(run.directory) or outcome)
+
+    def _without_secrets(self, run: Job, verb: str) -> Job:
+        known = self.masked.get(run.id)
+        if known is None or verb in ("start", "environment"):
+            known = self.masked[run.id] = run._replace(
+                config=self._config(run.config),
+                params=masked(run.params, self.redact),
+                overrides=masked_words(run.overrides, self.redact),
+                argv=masked_words(run.argv, self.redact),
+            )
+        if verb == "finish":
+            del self.masked[run.id]
+            known = known._replace(git=run.git)
+            if self._wants_config:
+                with suppress(OSError, ValueError):  # if the config has no interpolation, there is none
+                    known = known._replace(config=self._config(yamls.read(f"{run.records}/resolved.yaml")))
+        return known
+
+    @property
+    def _wants_config(self) -> bool:
+        return getattr(self.kind, "config", True) is not False
+
+    def _config(self, config: Any) -> dict[Any, Any]:
+        return masked(config, self.redact) if self._wants_config else {}
 
     def end(self) -> None:
         self.queue.put(None)
@@ -151,23 +236,35 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     if "none" in named:
         return Trackers()
     named.setdefault("sqlite", {})
+    sweep = sweep._replace(overrides=tuple(masked_override(text, sweep.redact) for text in sweep.overrides))
+    kinds = {name: _kind(name, options) for name, options in named.items()}
     found = Trackers()
     for name, options in named.items():
-        if name not in TRACKERS:
-            raise SettingsError(
-                f"There is no tracker {name!r}",
-                hint=nearest(name, TRACKERS) or f"There are {', '.join(TRACKERS)} and none.",
-            )
-        module, kind = TRACKERS[name]
-        found.lines.append(_Line(name, _maker(module, kind, options, sweep)))
+        given = {key: value for key, value in options.items() if key != "_target_"}
+        found.lines.append(_Line(name, kinds[name], partial(kinds[name], sweep, **given), sweep.redact))
     return found
 
 
-def _maker(module: str, kind: str, options: Mapping[str, Any], sweep: SweepRecord) -> Callable[[], Tracker]:
-    folder = sweep.folder or os.getcwd()
+def _kind(name: str, options: Mapping[str, Any]) -> Any:
+    """Return the class of a tracker: one that ships, that `_target_` names, or another package's.
 
-    def make() -> Tracker:
-        cls = getattr(import_module(f".{module}", __name__), kind)
-        return cls(sweep=sweep, folder=folder, **options)  # type: ignore[no-any-return]
+    Raises:
+        SettingsError: if there is none of that name.
+    """
+    if "_target_" in options:
+        from ..instantiation import get_object
 
-    return make
+        return get_object(str(options["_target_"]))
+    if name in TRACKERS:
+        module, kind = TRACKERS[name]
+        return getattr(import_module(f".{module}", __name__), kind)
+    from importlib.metadata import entry_points
+
+    others = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    if name in others:
+        return others[name].load()
+    known = [*TRACKERS, *others]
+    raise SettingsError(
+        f"There is no tracker {name!r}",
+        hint=nearest(name, known) or f"There are {', '.join(known)} and none; or name a class by _target_.",
+    )

@@ -4,6 +4,7 @@
     params     run_id, key, value                             a single run
     metrics    run_id, name, step, time, value        tags    run_id, key, value
     artifacts  run_id, path                           inputs  run_id, name, path, size, sha256
+    environments  id, python, versions (JSON): what was installed, shared by all runs that had it
 
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
 returned, not reported, has no step. Written by the launching process alone, in batches.
@@ -11,18 +12,23 @@ returned, not reported, has no step. Written by the launching process alone, in 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import TrackerError
 from ..grammar import show
-from ..records import RUNNING, Job, Outcome, now
+from ..records import ENDED, RUNNING, Job, Outcome, now
 from . import SweepRecord
 
-VERSION = 1
+VERSION = 2
 
-_SCHEMA = """
+# The statements that bring a database from each version to the next; none is at version 0.
+_STEPS = (
+    """
 create table sweeps (
     id text primary key, name text, directory text, status text, started text, ended text,
     search text, objective text, seed integer, overrides text, command text, note text,
@@ -43,32 +49,53 @@ create table inputs (run_id text references runs (id), name text, path text, siz
 create index runs_of_sweep on runs (sweep_id, number);
 create index metrics_of_run on metrics (run_id, name, step);
 create index artifacts_of_run on artifacts (run_id);
-create index inputs_of_run on inputs (run_id);
-"""
+create index inputs_of_run on inputs (run_id)
+""",
+    """
+create table environments (id text primary key, python text, versions text);
+alter table sweeps add column script text;
+alter table sweeps add column environment text references environments (id);
+alter table runs add column script text;
+alter table runs add column command text;
+alter table runs add column environment text references environments (id);
+create index runs_by_time on runs (started)
+""",
+)
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Return a connection to a database, with the schema made if it is new.
+    """Return a connection to a database, of this version's schema: made, or brought up to it.
 
     Raises:
-        sqlite3.DatabaseError: if the file is no database, or a later version's.
+        TrackerError: if the file is no database, or a later version's, or cannot be written.
     """
+    try:
+        return _connect(path)
+    except sqlite3.Error as error:
+        raise TrackerError(
+            f"{path} cannot be used: {error}",
+            hint="Name another file with sweeper.tracker.sqlite.path; what is missed stands in the runs' "
+            "directories, and `sweeper import DIR` reads it from there.",
+        ) from None
+
+
+def _connect(path: str) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-    if connection.execute("pragma user_version").fetchone()[0] == VERSION:
-        connection.execute("pragma synchronous = normal")
-        return connection
-    connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
-    connection.execute("pragma synchronous = normal")
-    connection.execute("begin immediate")
     version = connection.execute("pragma user_version").fetchone()[0]
-    if version == 0:
-        for statement in _SCHEMA.split(";"):
-            connection.execute(statement)
-        connection.execute(f"pragma user_version = {VERSION}")
-    connection.execute("commit")
+    if version != VERSION:
+        connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
+        connection.execute("begin immediate")
+        version = connection.execute("pragma user_version").fetchone()[0]
+        for step in _STEPS[version:]:
+            for statement in step.split(";"):
+                connection.execute(statement)
+            version += 1
+        connection.execute(f"pragma user_version = {version}")
+        connection.execute("commit")
+    connection.execute("pragma synchronous = normal")
     if version > VERSION:
         raise sqlite3.DatabaseError(
-            f"{path} was written by a newer sweeper (schema {version}, this one knows {VERSION})"
+            f"it was written by a newer sweeper (schema {version}; this one knows {VERSION})"
         )
     return connection
 
@@ -76,23 +103,42 @@ def connect(path: str) -> sqlite3.Connection:
 class Sqlite:
     """See the module."""
 
-    def __init__(self, *, sweep: SweepRecord, folder: str, path: str = "sweeper.db") -> None:
+    config = False  # the runs' directories have it
+
+    def __init__(self, sweep: SweepRecord, *, path: str = "sweeper.db") -> None:
         self.sweep = sweep
-        self.db = connect(os.path.join(folder, path))
+        self.db = connect(os.path.join(sweep.folder or os.getcwd(), path))
         self.last: dict[str, dict[str, float]] = {}  # values reported, by run and name
         self.open = False
+        self._begin()
+        self.environment = self._environment()
         if sweep.search:
-            self._begin()
             self.db.execute(
-                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "on conflict (id) do update set status = excluded.status, ended = null",
                 (
                     sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
                     sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
-                    sweep.note, sweep.folder, *_git(sweep.git),
+                    sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment,
                 ),
             )  # fmt: skip
-            self.flush()
+        self.flush()
+
+    def _script(self) -> str | None:
+        program = self.sweep.origin.get("program", {})
+        return program.get("main") or program.get("module") or None
+
+    def _environment(self) -> str | None:
+        """Return the id of the row that has the versions, which many runs share."""
+        versions = self.sweep.origin.get("versions")
+        if not versions:
+            return None
+        text = json.dumps(versions)
+        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.db.execute(
+            "insert or ignore into environments values (?, ?, ?)", (name, versions.get("python"), text)
+        )
+        return name
 
     def _begin(self) -> None:
         if not self.open:
@@ -102,16 +148,18 @@ class Sqlite:
     def start(self, run: Job) -> None:
         """Write a row for the run and its params, in the place of what was known of it."""
         self._begin()
-        for table in ("params", "metrics", "tags", "artifacts", "inputs"):
+        for table in ("params", "metrics", "artifacts", "inputs"):  # tags may be people's own
             self.db.execute(f"delete from {table} where run_id = ?", (run.id,))  # noqa: S608
-        sweep_id = run.sweep_id if run.sweep_directory else None
+        single = not run.sweep_directory
         self.db.execute(
             "insert or replace into runs (id, sweep_id, number, attempt, name, directory, status, "
-            "started, seed, overrides, git_commit, git_branch, git_dirty) "
-            "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "started, seed, overrides, note, git_commit, git_branch, git_dirty, script, command, "
+            "environment) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                run.id, sweep_id, run.number, run.attempt, self.sweep.name, run.directory, RUNNING,
-                now(), run.seed, "\n".join(run.overrides), *_git(run.git),
+                run.id, None if single else run.sweep_id, run.number, run.attempt, self.sweep.name,
+                run.directory, RUNNING, now(), run.seed, "\n".join(run.overrides),
+                self.sweep.note if single else None, *_git(run.git), self._script() if single else None,
+                self.sweep.command if single else None, self.environment,
             ),
         )  # fmt: skip
         self.db.executemany(
@@ -133,10 +181,12 @@ class Sqlite:
         self._begin()
         self.db.execute(
             "update runs set status = ?, score = ?, started = coalesce(nullif(?, ''), started), "
-            "ended = ?, seconds = ?, host = ?, pid = ?, error = ?, note = ? where id = ?",
+            "ended = ?, seconds = ?, host = ?, pid = ?, error = ?, note = coalesce(?, note), "
+            "git_dirty = ? where id = ?",
             (
                 outcome.status, outcome.score, outcome.started, outcome.ended, outcome.seconds,
-                outcome.host, outcome.pid, outcome.error or None, outcome.note or None, run.id,
+                outcome.host, outcome.pid, outcome.error or None, outcome.note or None,
+                _git(run.git)[2], run.id,
             ),
         )  # fmt: skip
         reported = self.last.pop(run.id, {})
@@ -154,6 +204,13 @@ class Sqlite:
             "insert into inputs values (?, ?, ?, ?, ?)",
             [(run.id, i["name"], i["path"], i["size"], i["sha256"]) for i in outcome.inputs],
         )
+
+    def has(self, run: Job) -> bool:
+        """Whether the end of a run's last attempt is known."""
+        found = self.db.execute(
+            "select status from runs where id = ? and attempt = ?", (run.id, run.attempt)
+        ).fetchone()
+        return found is not None and found[0] in ENDED
 
     def flush(self) -> None:
         """Commit."""
