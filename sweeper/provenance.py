@@ -7,10 +7,10 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from itertools import chain, count
 from typing import Any
 
-from .groups import digest_of
 from .records import Program
 from .redact import masked_words
 
@@ -134,6 +134,24 @@ def versions() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: (item[0] != "python", item[0])))
 
 
+def sha256(data: bytes) -> str:
+    """Return a digest; without hashlib, whose import takes OpenSSL's 3 ms, where Python has its own."""
+    name = "_sha2" if sys.version_info >= (3, 12) else "_sha256"
+    try:
+        found = import_module(name)
+    except ImportError:
+        found = import_module("hashlib")
+    return str(found.sha256(data).hexdigest())
+
+
+def _digest_of(path: str) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return sha256(file.read())
+    except OSError:
+        return None
+
+
 def origin(program: Program, git: Mapping[str, Any] | None, redact: Sequence[str] = ()) -> dict[str, Any]:
     """Return what it takes to make a run or a sweep of a program again, beside its config."""
     ref = program.ref
@@ -142,7 +160,7 @@ def origin(program: Program, git: Mapping[str, Any] | None, redact: Sequence[str
             "main": ref.main,
             "module": ref.module,
             "function": ref.name,
-            "sha256": digest_of(ref.main),
+            "sha256": _digest_of(ref.main),
             "interpreter": sys.executable,
             "folder": program.folder,
             "flags": list(program.flags),

@@ -1,6 +1,5 @@
 """What makes a run repeatable is recorded on its own, and secrets stay with the run."""
 
-import json
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -177,7 +176,7 @@ def test_the_versions_of_packages_are_kept_once_for_all_runs_that_had_them(parab
         parabola.run(f"x={x}")
     parabola.run("-m", "x=1,2")
     ((versions, python),) = parabola.query("select versions, python from environments")
-    assert json.loads(versions)["python"] == python
+    assert versions.startswith(f"python=={python}\n")
     assert len(parabola.query("select * from runs join environments on environment = environments.id")) == 4
 
 

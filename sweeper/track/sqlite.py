@@ -4,7 +4,7 @@
     params     run_id, key, value                             a single run
     metrics    run_id, name, step, time, value        tags    run_id, key, value
     artifacts  run_id, path                           inputs  run_id, name, path, size, sha256
-    environments  id, python, versions (JSON): what was installed, shared by all runs that had it
+    environments  id, python, versions (name==version, a line each): what was installed
 
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
 returned, not reported, has no step. Written by the launching process alone, in batches.
@@ -12,8 +12,6 @@ returned, not reported, has no step. Written by the launching process alone, in 
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import sqlite3
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ from typing import Any
 
 from ..errors import TrackerError
 from ..grammar import show
+from ..provenance import sha256
 from ..records import ENDED, RUNNING, Job, Outcome, now
 from . import SweepRecord
 
@@ -133,8 +132,8 @@ class Sqlite:
         versions = self.sweep.origin.get("versions")
         if not versions:
             return None
-        text = json.dumps(versions)
-        name = hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = "\n".join(f"{name}=={version}" for name, version in versions.items())
+        name = sha256(text.encode())[:16]
         self.db.execute(
             "insert or ignore into environments values (?, ?, ?)", (name, versions.get("python"), text)
         )
