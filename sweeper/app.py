@@ -119,6 +119,8 @@ class _Start:
                 if flag in command:
                     raise UsageError(f"{flag} does not go with --resume")
             return self._resume(command, search)
+        if "--rerun" in command:
+            return self._rerun(command)
         overrides = parse_all(command.overrides)
         shows = command.values.keys() & {"--cfg", "--help", "--hydra-help", "--info", "--explain"}
         sweeping = command.multirun or any(override.sweeps for override in overrides)
@@ -186,6 +188,40 @@ class _Start:
         jobs.bind(self.function, plan.base.config())  # so that a mistake shows before the run
         return run_single(plan, program, chdir=self._chdir(plan))
 
+    def _rerun(self, command: Command) -> Any:
+        from . import rerun
+        from .single import run_single
+
+        if command.overrides or len(command.values) > 1:
+            raise UsageError("--rerun goes with no override and no other flag: the run's record says all")
+        record = rerun.read_run(command.values["--rerun"])
+        self._check_made_by_this(record.origin["program"], f"The run in {record.directory}", "--rerun")
+        for words in rerun.differences(record):
+            print(f"warning: {words}", file=sys.stderr)  # noqa: T201
+        path = search_path(Table({"config": dict(record.config)}, record.directory), shipped())
+        plan = make_plan(path, "config", (), sweeping=False, schema=self.schema)
+        plan = plan._replace(overrides=parse_all(record.overrides))
+        program = program_of(self.function, command)
+        with _launchers_logging(plan, program):
+            came = run_single(
+                plan, program, chdir=self._chdir(plan), seed=record.seed, tags={"rerun_of": record.id}
+            )
+        if came.exception is None:
+            same, words = rerun.verdict(record, came.outcome.score)
+            print(words)  # noqa: T201
+            if not same:
+                sys.exit(1)
+        return came
+
+    def _check_made_by_this(self, made: Mapping[str, Any], what: str, flag: str) -> None:
+        own = ref_to(self.function)
+        if (made["main"], made["module"], made["function"]) != (own.main, own.module, own.name):
+            raise RecordError(
+                f"{what} was made by another program",
+                f"    {made['main'] or made['module']}",
+                f"Begin it so: {made['interpreter']} {made['main']} {flag} DIR",
+            )
+
     def _chdir(self, plan: Plan) -> bool:
         asked = plan.settings.job.chdir
         if asked is not None:
@@ -224,13 +260,7 @@ class _Start:
         directory = command.values["--resume"]
         record = journal.read_sweep(directory)
         made = record["program"]
-        own = ref_to(self.function)
-        if (made["main"], made["module"], made["function"]) != (own.main, own.module, own.name):
-            raise RecordError(
-                f"The sweep in {directory} was made by another program",
-                f"    {made['main'] or made['module']}",
-                f"Resume it with: {made['interpreter']} {made['main']} --resume {directory}",
-            )
+        self._check_made_by_this(made, f"The sweep in {directory}", "--resume")
         later = parse_all(command.overrides)
         for override in later:
             if not override.name.startswith(("sweeper.", "sweeper/")):

@@ -15,7 +15,7 @@ import pickle
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
@@ -268,7 +268,9 @@ def run_job(job: Job) -> Outcome:
         return call(job, lambda: find_function(job.function)).outcome
 
 
-def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
+def call(
+    job: Job, function: Callable[[], Callable[..., Any]], tags: Mapping[str, str] | None = None
+) -> Result:
     """Make a run in this process: the records, the function's call, the score."""
     resolve.register()
     started, clock = now(), time.perf_counter()
@@ -282,6 +284,7 @@ def call(job: Job, function: Callable[[], Callable[..., Any]]) -> Result:
     exception: BaseException | None = None
     status, error = COMPLETED, ""
     with current.inside(job) as run:
+        run.tags.update(tags or {})
         try:
             value = _call(job, function)
         except Pruned:

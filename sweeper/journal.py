@@ -120,6 +120,7 @@ def write_sweep(directory: str, points: Points, record: SweepRecord) -> None:
         "config_files": plan.search.digests(),
         "config": plan.base.tree,
         "sweeper": plan.base.settings,
+        **({"hydra": plan.base.hydra} if plan.base.hydra else {}),
     }
     yamls.write(os.path.join(directory, "sweep.yaml"), content)
 

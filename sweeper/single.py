@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from . import yamls
@@ -21,7 +22,14 @@ from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, par
 from .track import SweepRecord, Trackers, open_trackers
 
 
-def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
+def run_single(
+    plan: Plan,
+    program: Program,
+    *,
+    chdir: bool,
+    seed: int | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Result:
     """Run a plan without sweeps, and return what came of it."""
     settings = plan.settings
     epoch, run_id = time.time(), new_id()
@@ -34,14 +42,18 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     directory = make_directory(path, fixed="${now" not in template)
     link_latest(template, directory, program.folder)
     made = maker.make(0, 1, directory, plan.base, plan.overrides, params_of(plan.overrides))
-    job = made._replace(capture=False, chdir=chdir)
+    job = made._replace(capture=False, chdir=chdir, seed=seed)
     os.makedirs(job.records, exist_ok=True)
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,
-        started=now(), overrides=tuple(texts), note=settings.note, folder=program.folder,
-        redact=settings.redact(), origin=origin(program, git, settings.redact()),
+        started=now(), objective=maker.objective.describe(), overrides=tuple(texts),
+        note=settings.note, folder=program.folder, redact=settings.redact(), origin=origin(program, git, settings.redact()),
     )  # fmt: skip
-    kept = {"name": record.name, "note": record.note or None, "config_name": plan.primary, **record.origin}
+    kept = {
+        "name": record.name, "note": record.note or None, "objective": record.objective,
+        **record.origin, "config_name": plan.primary, "sweeper": plan.base.settings,
+        **({"hydra": plan.base.hydra} if plan.base.hydra else {}),
+    }  # fmt: skip
     yamls.write(f"{job.records}/origin.yaml", kept)
     diff = GitDiff(program.folder, f"{job.records}/git.diff") if git else None
     callbacks = Callbacks(settings.callbacks)
@@ -52,7 +64,7 @@ def run_single(plan: Plan, program: Program, *, chdir: bool) -> Result:
     result = None
     try:
         with teed(job.log):
-            result = call(job, lambda: program.function)
+            result = call(job, lambda: program.function, tags)
     finally:
         callbacks.end("on_run_end", config=plan.base.config())
         dirty = diff.end() if diff is not None else None

@@ -56,6 +56,7 @@ alter table sweeps add column script text;
 alter table sweeps add column environment text references environments (id);
 alter table runs add column script text;
 alter table runs add column command text;
+alter table runs add column objective text;
 alter table runs add column environment text references environments (id);
 create index runs_by_time on runs (started)
 """,
@@ -153,12 +154,13 @@ class Sqlite:
         self.db.execute(
             "insert or replace into runs (id, sweep_id, number, attempt, name, directory, status, "
             "started, seed, overrides, note, git_commit, git_branch, git_dirty, script, command, "
-            "environment) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "objective, environment) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.id, None if single else run.sweep_id, run.number, run.attempt, self.sweep.name,
                 run.directory, RUNNING, now(), run.seed, "\n".join(run.overrides),
                 self.sweep.note if single else None, *_git(run.git), self._script() if single else None,
-                self.sweep.command if single else None, self.environment,
+                self.sweep.command if single else None,
+                self.sweep.objective if single else None, self.environment,
             ),
         )  # fmt: skip
         self.db.executemany(
