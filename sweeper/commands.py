@@ -1,46 +1,408 @@
-"""The `sweeper` command: what one does with sweeps that have been made."""
+"""The `sweeper` command: what one does with sweeps and runs that have been made.
+
+SWEEP is a sweep's directory or the beginning of its id; RUN is SWEEP/number, or the id or directory of
+a run; last is the newest. All but the directories themselves is read from sweeper.db.
+"""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from . import __version__
-from .errors import RecordError, SweeperError
-from .export import export_optuna
+from .errors import RecordError, SweeperError, UsageError
+from .ledger import Ledger, Row, is_filter
+from .provenance import DECISIVE
+from .tables import table
+from .view import command_line, duration, show_param
+
+_LAST = 100  # rows of a list, unless another number is asked for
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit code."""
-    parser = argparse.ArgumentParser(prog="sweeper", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"sweeper {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    export = commands.add_parser("export", help="write a sweep for another tool")
-    export.add_argument("sweep", metavar="SWEEP", help="a sweep's directory; last is the newest")
-    export.add_argument("--to", choices=["optuna"], required=True, help="the tool")
-    export.add_argument("--out", metavar="FILE", help="the file; SWEEP/optuna.db by default")
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
     try:
-        directory = find_sweep(asked.sweep)
-        path = os.path.abspath(asked.out or os.path.join(directory, "optuna.db"))
-        url = export_optuna(directory, path)
+        return int(asked.do(asked) or 0)
     except SweeperError as error:
         text = str(error).replace("\n", "\n  ")
-        print(f"error: {text}", file=sys.stderr)  # noqa: T201
+        print(f"error: {text}", file=sys.stderr)
         return 2
-    print(f"{url}\nlook at it with  optuna-dashboard {url}")  # noqa: T201
+    except BrokenPipeError:  # whoever read our output has seen enough
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the process ends here
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--db", metavar="PATH", default="sweeper.db", help="the database; ./sweeper.db by default"
+    )
+    common.add_argument("--json", action="store_true", help="print JSON")
+    kind = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="sweeper", description=__doc__, formatter_class=kind, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"sweeper {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, do: Callable[[Any], int | None], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[common], allow_abbrev=False
+        )
+        made.set_defaults(do=do)
+        return made
+
+    ls = command("ls", _ls, "list sweeps and single runs, or the runs of a sweep, or those that pass filters")
+    ls.add_argument(
+        "what", nargs="*", metavar="SWEEP|FILTER",
+        help="filters: status=FAILED, params.lr<0.1, metrics.loss>=2, tags.mine=yes, name~rid (contains)",
+    )  # fmt: skip
+    ls.add_argument("--sort", metavar="KEY", default="", help="by score, metrics.NAME, params.NAME, …")
+    ls.add_argument("--reverse", action="store_true", help="the other way round")
+    ls.add_argument(
+        "--last", metavar="N", type=int, help=f"the last N of them; {_LAST} by default, 0 for all"
+    )
+    show = command("show", _show, "show what is known of a run or a sweep")
+    show.add_argument("name", nargs="?", default="last", metavar="RUN|SWEEP")
+    best = command("best", _best, "show the best runs of a sweep")
+    best.add_argument("sweep", nargs="?", default="last", metavar="SWEEP")
+    best.add_argument("-n", type=int, default=5, help="how many; 5 by default")
+    best.add_argument("--metric", metavar="NAME", help="another metric than the score")
+    ways = best.add_mutually_exclusive_group()
+    ways.add_argument(
+        "--maximize", dest="way", action="store_const", const="maximize", help="the highest is best"
+    )
+    ways.add_argument(
+        "--minimize", dest="way", action="store_const", const="minimize", help="the lowest is best"
+    )
+    compare = command("compare", _compare, "show in what runs differ; a sweep stands for its best run")
+    compare.add_argument("names", nargs="+", metavar="RUN|SWEEP")
+    compare.add_argument(
+        "--baseline", metavar="TAG", help="the run with this tag, key or key=value, to compare with"
+    )
+    tag = command("tag", _tag, "set tags of a run")
+    tag.add_argument("run", metavar="RUN")
+    tag.add_argument("tags", nargs="+", metavar="KEY=VALUE", help="KEY= takes it away")
+    rerun = command(
+        "rerun", _rerun, "make a run again from its own record, and say whether the score is the same"
+    )
+    rerun.add_argument("run", metavar="RUN")
+    export = command("export", _export, "write a sweep for other tools")
+    export.add_argument("sweep", metavar="SWEEP")
+    export.add_argument("--to", choices=list(_EXPORTS), required=True, help="the tool, or the format")
+    export.add_argument("--out", metavar="FILE", help="the file; standard output, or SWEEP/optuna.db")
+    imported = command(
+        "import", _import, "read a csv of experiments kept by hand, or a sweep's directory again"
+    )
+    imported.add_argument("path", metavar="FILE|DIR")
+    imported.add_argument("--name", help="the name of the experiment; the file's without it")
+    imported.add_argument("--maximize", action="store_true", help="the highest score is best")
+    rm = command("rm", _rm, "remove runs and sweeps, their directories too")
+    rm.add_argument("names", nargs="+", metavar="RUN|SWEEP")
+    rm.add_argument("--keep-files", action="store_true", help="leave the directories")
+    rm.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    return parser
+
+
+def _json(value: Any) -> None:
+    import json
+
+    print(json.dumps(value, indent=2, default=str))
+
+
+# ---------------------------------------------------------------------------------------- to look at
+
+
+def _ls(asked: Any) -> None:
+    ledger = Ledger(asked.db)
+    filters = [word for word in asked.what if is_filter(word)]
+    names = [word for word in asked.what if word not in filters]
+    if len(names) > 1:
+        raise UsageError(f"ls takes one sweep, and got {', '.join(names)}")
+    last = _LAST if asked.last is None else asked.last or None
+    if asked.last is not None and asked.last < 0:
+        raise UsageError(f"--last takes a whole number from zero on, not {asked.last}")
+    more = None if last is None else last + 1  # one more than is shown tells that there are more
+    if not (names or filters or asked.sort or asked.reverse):
+        rows = ledger.sweeps(more)
+        shown = [_sweep_row(row) for row in rows]
+    else:
+        sweep = ledger.find_sweep(names[0])["id"] if names else None
+        rows = ledger.runs(filters, sweep=sweep, sort=asked.sort, last=more, reverse=asked.reverse)
+        shown = [_run_row(row, within=sweep is not None, extra=asked.sort) for row in rows]
+    cut = last is not None and len(rows) > last
+    rows, shown = rows[cut:], shown[cut:]
+    if asked.json:
+        _json(rows)
+        return
+    if cut and asked.last is None:
+        print(f"the last {last}; --last N shows more, --last 0 all", file=sys.stderr)
+    if rows:
+        print(table(shown))
+    else:
+        print("there is none" if names or filters else "there are no runs yet", file=sys.stderr)
+
+
+def _sweep_row(row: Row) -> Row:
+    return {
+        "id": row["id"], "name": row["name"], "search": row["search"] or "-", "status": row["status"],
+        "runs": row["runs"], "failed": row["failed"] or None, "best": row["best"],
+        "started": _time(row["started"]), "note": row["note"],
+    }  # fmt: skip
+
+
+def _run_row(row: Row, *, within: bool, extra: str = "") -> Row:
+    seconds = row["seconds"]
+    shown = {
+        **({"number": row["number"]} if within else {"run": row["id"], "name": row["name"]}),
+        "status": row["status"],
+        "score": row["score"],
+        "time": duration(seconds) if seconds is not None else None,
+        **{_apart(key): value for key, value in row["params"].items()},
+        **{f"#{key}": value for key, value in row["tags"].items()},
+    }
+    metric = extra.removeprefix("metrics.")
+    if metric in row["metrics"]:
+        shown[f"metrics.{metric}"] = row["metrics"][metric]
+    return shown
+
+
+def _apart(key: str) -> str:
+    """Return a param's column: its key, unless a column of the run itself has that name."""
+    return f"params.{key}" if key in ("number", "run", "name", "status", "score", "time") else key
+
+
+def _time(text: str | None) -> str | None:
+    return text[:19].replace("T", " ") if text else None
+
+
+def _show(asked: Any) -> None:
+    ledger = Ledger(asked.db)
+    sweep = ledger.sweep_or_none(asked.name)
+    if sweep is not None:
+        runs = ledger.rows(
+            "select status, count(*) as n from runs where sweep_id = ? group by status", [sweep["id"]]
+        )
+        facts = {**sweep, "runs": {row["status"]: row["n"] for row in runs}}
+    else:
+        run = ledger.find_run(asked.name)
+        facts = {**run, **ledger.details(run["id"])}
+    if asked.json:
+        _json(facts)
+        return
+    facts["versions"] = {k: v for k, v in facts.get("versions", {}).items() if k in DECISIVE}
+    for key, value in facts.items():
+        for at, line in enumerate(_lines(value)):
+            print(f"{'' if at else key:<13}{line}".rstrip())
+
+
+def _lines(value: Any) -> list[str]:
+    """Return the lines that show a fact; none for what is empty."""
+    if value in (None, "", {}, []):
+        return []
+    if isinstance(value, dict):
+        width = max(map(len, value))
+        return [f"{name:<{width}}  {show_param(each)}" for name, each in value.items()]
+    if isinstance(value, list):
+        return [show_param(each) for each in value]
+    return show_param(value).rstrip().split("\n")
+
+
+def _best(asked: Any) -> None:
+    ledger = Ledger(asked.db)
+    sweep = ledger.find_sweep(asked.sweep)
+    objective = sweep["objective"] or "minimize score"
+    way = asked.way or ("maximize" if objective.startswith("maximize") else "minimize")
+    key = f"metrics.{asked.metric}" if asked.metric else "score"
+    if asked.metric is None and ", " in objective:
+        raise UsageError(
+            f"The sweep has several objectives: {objective}",
+            hint="Name one with --metric; the sweep's own summary names those that no other run beats.",
+        )
+    found = _standings(ledger, sweep["id"], key, maximize=way == "maximize")[: asked.n]
+    if not found:
+        raise RecordError(f"No run of the sweep {sweep['id']} has a {asked.metric or 'score'}")
+    if asked.json:
+        _json(found)
+        return
+    print(f"{way} {asked.metric or objective.partition(' ')[2] or 'score'}, sweep {sweep['id']}")
+    print(table([{"rank": at + 1, **_run_row(row, within=True, extra=key)} for at, row in enumerate(found)]))
+    texts = ledger.details(found[0]["id"])["overrides"]
+    program = (sweep["command"] or "").partition(".py ")
+    if program[1]:
+        print(f"repeat it with  {program[0]}.py {command_line(texts)}")
+
+
+def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[Row]:
+    """Return the completed runs that have a value, the best first; the mean of a point's runs."""
+    name = key.partition(".")[2]
+    points: dict[str, list[Row]] = {}
+    for row in ledger.runs(["status=COMPLETED"], sweep=sweep):
+        value = row["metrics"].get(name) if name else row["score"]
+        if value is not None:
+            points.setdefault(repr(sorted(row["params"].items())), []).append({**row, "value": value})
+    found = []
+    for rows in points.values():
+        mean = sum(row["value"] for row in rows) / len(rows)
+        found.append({**rows[0], "value": mean, **({} if name else {"score": mean}), "of": len(rows)})
+    return sorted(found, key=lambda row: -row["value"] if maximize else row["value"])
+
+
+def _compare(asked: Any) -> None:
+    from .comparison import compare
+
+    ledger = Ledger(asked.db)
+    runs = [_stands_for(ledger, name) for name in asked.names]
+    baseline = ledger.tagged(asked.baseline) if asked.baseline else None
+    if len(runs) + (baseline is not None) < 2:
+        raise UsageError("compare takes two runs or more, or one and --baseline TAG")
+    rows = compare(ledger, runs, baseline)
+    if asked.json:
+        _json(rows)
+    else:
+        print(table(rows, width=0))
+
+
+def _stands_for(ledger: Ledger, name: str) -> Row:
+    sweep = ledger.sweep_or_none(name)
+    if sweep is None:
+        return ledger.find_run(name)
+    found = _standings(
+        ledger, sweep["id"], "score", maximize=(sweep["objective"] or "").startswith("maximize")
+    )
+    if not found:
+        raise RecordError(f"No run of the sweep {sweep['id']} has a score", hint="Name a run of it.")
+    return ledger.find_run(found[0]["id"])
+
+
+# ---------------------------------------------------------------------------------------- to change
+
+
+def _tag(asked: Any) -> None:
+    ledger = Ledger(asked.db)
+    run = ledger.find_run(asked.run)
+    tags: dict[str, str | None] = {}
+    for word in asked.tags:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{word!r} is no tag", hint="Write KEY=VALUE; KEY= takes it away.")
+        tags[key] = value or None
+    ledger.tag(run["id"], tags)
+    if asked.json:
+        _json(ledger.details(run["id"])["tags"])
+
+
+def _rm(asked: Any) -> int:
+    ledger = Ledger(asked.db)
+    runs: list[Row] = []
+    sweeps: list[Row] = []
+    for name in asked.names:
+        sweep = ledger.sweep_or_none(name)
+        if sweep is None:
+            runs.append(ledger.find_run(name))
+        else:
+            sweeps.append(sweep)
+            runs += ledger.rows("select * from runs where sweep_id = ?", [sweep["id"]])
+    places = [row["directory"] for row in (*sweeps, *runs) if not asked.keep_files]
+    for path in dict.fromkeys(places):
+        if os.path.isdir(path) and not _is_record(path):
+            raise RecordError(
+                f"{path} holds no record of a run", hint="--keep-files leaves the directories alone."
+            )
+    if not asked.yes:
+        files = "" if asked.keep_files else " and their directories"
+        words = f"remove {len(sweeps)} sweeps, {len(runs)} runs{files}? [y/N] "
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "rm asks before it removes, and nobody is there to answer", hint="--yes says so."
+            )
+        if input(words).strip().lower() not in ("y", "yes"):
+            return 1
+    ledger.remove([row["id"] for row in runs], [row["id"] for row in sweeps])
+    for path in dict.fromkeys(places):
+        shutil.rmtree(path, ignore_errors=True)
     return 0
 
 
-def find_sweep(name: str) -> str:
+def _is_record(path: str) -> bool:
+    """Whether a directory is a run's or a sweep's: nothing else is ever removed."""
+    return any(os.path.exists(os.path.join(path, name)) for name in ("sweep.yaml", ".sweeper/run.yaml"))
+
+
+def _rerun(asked: Any) -> int:
+    from .rerun import start_again
+
+    if os.path.exists(os.path.join(asked.run, ".sweeper", "run.yaml")):
+        return start_again(asked.run)
+    return start_again(Ledger(asked.db).find_run(asked.run)["directory"])
+
+
+# ----------------------------------------------------------------------------------- to other tools
+
+
+def _export(asked: Any) -> None:
+    _EXPORTS[asked.to](asked)
+
+
+def _export_table(asked: Any) -> None:
+    from .export import export_csv, export_json
+
+    ledger = Ledger(asked.db)
+    rows = ledger.runs(sweep=ledger.find_sweep(asked.sweep)["id"], sort="number")
+    text = export_csv(rows) if asked.to == "csv" else export_json(rows)
+    if asked.out is None:
+        sys.stdout.write(text)
+        return
+    with open(asked.out, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _export_optuna(asked: Any) -> None:
+    from .export import export_optuna
+
+    directory = find_directory(asked.sweep, asked.db)
+    path = os.path.abspath(asked.out or os.path.join(directory, "optuna.db"))
+    url = export_optuna(directory, path)
+    print(f"{url}\nlook at it with  optuna-dashboard {url}")
+
+
+_EXPORTS: dict[str, Callable[[Any], None]] = {
+    "csv": _export_table,
+    "json": _export_table,
+    "optuna": _export_optuna,
+}
+
+
+def _import(asked: Any) -> None:
+    from .imports import import_csv, import_directories
+
+    if os.path.isdir(asked.path):
+        count = import_directories(asked.path, asked.db)
+    else:
+        count = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
+    print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}")
+
+
+def find_directory(name: str, db: str) -> str:
     """Return a sweep's directory.
 
     Raises:
         RecordError: if there is none of the name.
     """
-    path = os.path.join("multirun", "latest") if name == "last" else name
-    if not os.path.exists(os.path.join(path, "sweep.jsonl")):
-        raise RecordError(f"There is no sweep in {path}", hint="Give a sweep's directory, as it was printed.")
-    return os.path.realpath(path)
+    if os.path.exists(os.path.join(name, "sweep.jsonl")):
+        return os.path.realpath(name)
+    if name == "last" and not os.path.exists(db):
+        return find_directory(os.path.join("multirun", "latest"), db)
+    if os.sep in name or not os.path.exists(db):
+        raise RecordError(f"There is no sweep in {name}", hint="Give a sweep's directory, as it was printed.")
+    directory = str(Ledger(db).find_sweep(name)["directory"])
+    if not os.path.exists(os.path.join(directory, "sweep.jsonl")):
+        raise RecordError(f"The directory of the sweep is gone: {directory}")
+    return directory

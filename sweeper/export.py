@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +12,8 @@ from .current import read_reports
 from .errors import RecordError
 from .grammar import Choice, Sweep, parse, parse_value
 from .journal import point_from, read_journal, read_sweep
-from .records import COMPLETED, FAILED, PRUNED
+from .records import COMPLETED, FAILED, PRUNED, Outcome
+from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
 from .space import Parameter, parameter
 
@@ -46,6 +48,24 @@ def export_optuna(directory: str, path: str) -> str:
         trials.append(_trial(optuna, ask, ends.get(number), place, parameters, [name for _, name in goals]))
     study.add_trials(trials)
     return url
+
+
+def export_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the runs of a sweep, as a ledger gives them, as its results.csv has them."""
+    return csv_text(
+        [
+            RunResult(
+                row["number"], 1, row["directory"], row["params"],
+                Outcome(row["status"], row["score"], row["metrics"], seconds=row["seconds"]),
+            )
+            for row in rows
+        ]
+    )  # fmt: skip
+
+
+def export_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return runs, as a ledger gives them, as JSON: a list with an object a run."""
+    return json.dumps(list(rows), indent=2, default=str) + "\n"
 
 
 def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:

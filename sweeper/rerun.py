@@ -81,6 +81,28 @@ def differences(record: RunRecord) -> list[str]:
     return found
 
 
+def start_again(directory: str) -> int:
+    """Start the program of a run with `--rerun`, as it was started then, and return its exit code."""
+    import subprocess
+    import sys
+
+    record = read_run(directory)
+    program = record.origin["program"]
+    if not program["main"]:
+        raise RecordError(
+            f"The run was not made by a program, but by {program['module']}:{program['function']}",
+            hint="Make it again from Python, with the config in its .sweeper/config.yaml.",
+        )
+    interpreter = program["interpreter"]
+    if not os.path.exists(interpreter):
+        print(f"warning: {interpreter} is gone; this is {sys.executable}", file=sys.stderr)  # noqa: T201
+        interpreter = sys.executable
+    main = program["main"]
+    words = main.split(" ", 1) if main.startswith("-m ") else [main]
+    command = [interpreter, *words, "--rerun", record.directory]
+    return subprocess.run(command, cwd=program["folder"], check=False).returncode  # noqa: S603  the user's own
+
+
 def verdict(record: RunRecord, score: float | None) -> tuple[bool, str]:
     """Return whether a run that was made again came to the same score, and words that say so."""
     before = record.outcome.score

@@ -155,13 +155,18 @@ def rows(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
 
 def write_results(path: str, runs: Sequence[RunResult]) -> None:
     """Write results.csv."""
+    yamls.write_text(path, csv_text(runs))
+
+
+def csv_text(runs: Sequence[RunResult]) -> str:
+    """Return what results.csv says of runs."""
     table = rows(runs)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table[0] if table else _FIXED)
     for row in table:
         writer.writerow([_cell(name, value) for name, value in row.items()])
-    yamls.write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def _cell(name: str, value: Any) -> Any:

@@ -47,7 +47,8 @@ def run_single(
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,
         started=now(), objective=maker.objective.describe(), overrides=tuple(texts),
-        note=settings.note, folder=program.folder, redact=settings.redact(), origin=origin(program, git, settings.redact()),
+        note=settings.note, folder=program.folder, redact=settings.redact(),
+        origin=origin(program, git, settings.redact()),
     )  # fmt: skip
     kept = {
         "name": record.name, "note": record.note or None, "objective": record.objective,

@@ -105,7 +105,7 @@ OFFERS = {
     "sweeper/se": ["sweeper/search="],
     "sweeper/launcher=l": ["sweeper/launcher=local"],
     "sweeper.launcher.jo": ["sweeper.launcher.jobs="],
-    "sweeper.launcher.jobs=": ["sweeper.launcher.jobs=1"],
+    "sweeper.launcher.retries=": ["sweeper.launcher.retries=0"],
     "hydra/l": ["hydra/launcher="],
     "hydra.ru": ["hydra.run.", "hydra.runtime."],
     "hydra.run.": ["hydra.run.dir="],

@@ -111,7 +111,7 @@ class Sqlite:
         self.last: dict[str, dict[str, float]] = {}  # values reported, by run and name
         self.open = False
         self._begin()
-        self.environment = self._environment()
+        self.environment_id = self._environment()
         if sweep.search:
             self.db.execute(
                 "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -119,7 +119,7 @@ class Sqlite:
                 (
                     sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
                     sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
-                    sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment,
+                    sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment_id,
                 ),
             )  # fmt: skip
         self.flush()
@@ -160,7 +160,7 @@ class Sqlite:
                 run.directory, RUNNING, now(), run.seed, "\n".join(run.overrides),
                 self.sweep.note if single else None, *_git(run.git), self._script() if single else None,
                 self.sweep.command if single else None,
-                self.sweep.objective if single else None, self.environment,
+                self.sweep.objective if single else None, self.environment_id,
             ),
         )  # fmt: skip
         self.db.executemany(

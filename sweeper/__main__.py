@@ -1,0 +1,7 @@
+"""`python -m sweeper`: the `sweeper` command."""
+
+import sys
+
+from .commands import main
+
+sys.exit(main())

@@ -1,0 +1,119 @@
+"""Runs read into `sweeper.db`: from directories, which have all of it, or from a csv kept by hand."""
+
+from __future__ import annotations
+
+import csv
+import os
+from contextlib import suppress
+from typing import Any
+
+from .archive import archives
+from .errors import RecordError
+from .records import COMPLETED, ENDED, FunctionRef, Job, Outcome, now
+from .runs import new_id
+from .track import SweepRecord, Trackers, open_trackers
+
+# What the second row of a csv may say of a column.
+KINDS = ("parameter", "metric", "tag", "score", "status", "note", "seconds", "ignore")
+_SHORT = {"param": "parameter", "params": "parameter", "metrics": "metric", "tags": "tag", "": "ignore"}
+
+
+def import_directories(folder: str, db: str) -> int:
+    """Read the sweeps and single runs in a folder into a database; return how many runs there are.
+
+    What the database knows already is left as it is, tags that people gave included.
+
+    Raises:
+        RecordError: if there is none, or one is not whole.
+    """
+    count = 0
+    for archive in archives(folder):
+        trackers = _database(db, archive.record)
+        for job, outcome in archive.runs:
+            trackers.retell(job, outcome)
+        trackers.close(archive.status)
+        count += len(archive.runs)
+    return count
+
+
+def _database(db: str, record: SweepRecord) -> Trackers:
+    return open_trackers({"sqlite": {"path": os.path.abspath(db)}}, record)
+
+
+def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = False) -> int:
+    """Read a csv of experiments into a database, as one sweep; return how many runs there are.
+
+    The first row names the columns, the second says what each is, one of `KINDS`; empty cells are left
+    out.
+
+    Raises:
+        RecordError: naming the line, if it cannot be read so.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"Cannot read {path}: {error}") from None
+    if len(lines) < 2:
+        raise RecordError(
+            f"{path} has no rows", hint="The first names the columns, the second says what each is."
+        )
+    names, kinds = [cell.strip() for cell in lines[0]], _kinds(path, lines[1])
+    way = "maximize" if maximize else "minimize"
+    stem = os.path.splitext(os.path.basename(path))[0]
+    absolute = os.path.abspath(path)
+    record = SweepRecord(new_id(), name or stem, absolute, now(), search="import", objective=f"{way} score")
+    made = [_run(record, f"{path}:{at + 3}", names, kinds, line, at) for at, line in enumerate(lines[2:])]
+    trackers = _database(db, record)
+    for job, outcome in made:
+        trackers.retell(job, outcome)
+    trackers.close(COMPLETED)
+    return len(made)
+
+
+def _kinds(path: str, line: list[str]) -> list[str]:
+    found = [_SHORT.get(cell.strip().lower(), cell.strip().lower()) for cell in line]
+    wrong = next((cell for cell, kind in zip(line, found, strict=True) if kind not in KINDS), None)
+    if wrong is not None:
+        raise RecordError(
+            f"The second row must say what each column is, and says {wrong!r}",
+            f"{path}:2",
+            f"There are {', '.join(KINDS)}.",
+        )
+    return found
+
+
+def _run(
+    record: SweepRecord, where: str, names: list[str], kinds: list[str], line: list[str], number: int
+) -> tuple[Job, Outcome]:
+    found: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    if len(line) > len(names):
+        raise RecordError(f"The row has {len(line)} cells, and there are {len(names)} columns", where)
+    for name, kind, cell in zip(names, kinds, line, strict=False):
+        text = cell.strip()
+        if not text:
+            continue
+        value: Any = _number(text)
+        if kind in ("metric", "score", "seconds") and value is None:
+            raise RecordError(f"The {kind} {name!r} must be a number, not {text!r}", where)
+        found[kind][name] = text if value is None or kind in ("tag", "note", "status") else value
+    status = next(iter(found["status"].values()), COMPLETED).upper()
+    if status not in ENDED:
+        raise RecordError(f"A status is one of {', '.join(ENDED)}, not {status}", where)
+    job = Job(
+        number=number, attempt=1, directory="", config={}, function=FunctionRef("", ""),
+        params=found["parameter"], sweep_id=record.id, sweep_directory=record.directory,
+    )  # fmt: skip
+    outcome = Outcome(
+        status, next(iter(found["score"].values()), None), found["metric"],
+        seconds=next(iter(found["seconds"].values()), 0.0), note=next(iter(found["note"].values()), ""),
+        tags=found["tag"],
+    )  # fmt: skip
+    return job, outcome
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return None

@@ -1,0 +1,347 @@
+"""What `sweeper.db` knows of sweeps and runs, as questions are asked of it.
+
+A run is named `SWEEP/number`, by its id, or by its directory; a sweep by the beginning of its id, or by
+its directory; `last` is the newest.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .errors import RecordError, UsageError, nearest
+from .track.sqlite import connect
+
+Row = dict[str, Any]
+
+# What a filter may name of a run itself, and where it stands.
+COLUMNS = {
+    "id": "r.id", "sweep": "r.sweep_id", "number": "r.number", "attempt": "r.attempt", "name": "r.name",
+    "status": "r.status", "score": "r.score", "started": "r.started", "ended": "r.ended",
+    "seconds": "r.seconds", "host": "r.host", "seed": "r.seed", "error": "r.error",
+    "note": "coalesce(r.note, s.note)", "commit": "r.git_commit", "branch": "r.git_branch",
+    "dirty": "r.git_dirty", "directory": "r.directory", "script": "coalesce(r.script, s.script)",
+    "search": "s.search",
+}  # fmt: skip
+_SHOWN = (
+    "id", "sweep", "number", "name", "status", "score", "seconds", "started", "ended", "directory", "note",
+    "error",
+)  # fmt: skip
+
+# The value of a metric: the one that was returned, else the last that was reported.
+_METRIC = (
+    "coalesce((select m.value from metrics m where m.run_id = r.id and m.name = ? and m.step is null "
+    "order by m.rowid desc limit 1), (select m.value from metrics m where m.run_id = r.id and m.name = ? "
+    "order by m.step desc, m.rowid desc limit 1))"
+)
+_FILTER = re.compile(r"^(?P<key>[^<>=!~]+?)\s*(?P<operator><=|>=|!=|=|<|>|~)\s*(?P<value>.*)$", re.DOTALL)
+
+
+class Term(NamedTuple):
+    """A piece of SQL with the values of its question marks."""
+
+    sql: str
+    values: tuple[Any, ...] = ()
+
+
+def is_filter(word: str) -> bool:
+    """Whether a word is a filter, such as `params.lr<0.1`, and no name."""
+    return bool(_FILTER.match(word)) and not os.path.exists(word)
+
+
+class Ledger:
+    """A `sweeper.db` that is read."""
+
+    def __init__(self, path: str) -> None:
+        """Open the database.
+
+        Raises:
+            RecordError: if there is none.
+            TrackerError: if it cannot be read.
+        """
+        if not os.path.exists(path):
+            raise RecordError(
+                f"There is no {path}",
+                hint="Run this where the runs were started, or name the database with --db PATH.",
+            )
+        self.db = connect(path)
+        self.db.row_factory = sqlite3.Row
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Return the rows that a question gives."""
+        return [dict(row) for row in self.db.execute(sql, values)]
+
+    # ---- names
+
+    def find_sweep(self, name: str) -> Row:
+        """Return the row of a sweep.
+
+        Raises:
+            RecordError: if the name is not one sweep's.
+        """
+        found = self._sweep(name)
+        if found is None:
+            raise RecordError(f"There is no sweep {name!r}", hint=self._hint(name, "sweeps"))
+        return found
+
+    def _sweep(self, name: str) -> Row | None:
+        if name == "last":
+            return next(iter(self.rows("select * from sweeps order by started desc, id desc limit 1")), None)
+        found = self.rows("select * from sweeps where directory = ?", [os.path.realpath(name)])
+        return next(iter(found), None) or self._by_prefix("sweeps", name)
+
+    def sweep_or_none(self, name: str) -> Row | None:
+        """Return the row of a sweep, or None if the name is a run's or nobody's."""
+        found = self._sweep(name)
+        if found is not None and name == "last":
+            single = "select started from runs where sweep_id is null order by started desc limit 1"
+            if any(row["started"] > found["started"] for row in self.rows(single)):
+                return None
+        return found
+
+    def find_run(self, name: str) -> Row:
+        """Return the row of a run.
+
+        Raises:
+            RecordError: if the name is not one run's.
+        """
+        found = self._run(name)
+        if found is not None:
+            return found
+        sweep = self._sweep(name)
+        if sweep is not None:
+            raise RecordError(
+                f"{name!r} is a sweep", hint=f"Name one of its runs by its number: {name}/0, {name}/1, …"
+            )
+        raise RecordError(f"There is no run {name!r}", hint=self._hint(name, "runs"))
+
+    def _run(self, name: str) -> Row | None:
+        if name == "last":
+            newest = "select * from runs order by started desc, rowid desc limit 1"
+            return next(iter(self.rows(newest)), None)
+        found = self.rows("select * from runs where directory = ? order by attempt", [os.path.realpath(name)])
+        if found:
+            return found[-1]
+        of, slash, number = name.rpartition("/")
+        if slash and number.isdecimal():
+            sweep = self._sweep(of)
+            if sweep is not None:
+                wanted = [sweep["id"], int(number)]
+                return next(
+                    iter(self.rows("select * from runs where sweep_id = ? and number = ?", wanted)), None
+                )
+        exact = self.rows("select * from runs where id = ?", [name])
+        return next(iter(exact), None) or self._by_prefix("runs", name)
+
+    def _by_prefix(self, table: str, prefix: str) -> Row | None:
+        """Return the row of a sweep or a single run whose id alone begins so."""
+        if not prefix:
+            return None
+        found = self.rows(
+            "select id, 'sweeps' as stands from sweeps where substr(id, 1, length(?1)) = ?1 union all "
+            "select id, 'runs' from runs where sweep_id is null and substr(id, 1, length(?1)) = ?1",
+            [prefix],
+        )
+        if len(found) > 1:
+            listed = ", ".join(row["id"] for row in found[:3]) + (", …" if len(found) > 3 else "")
+            raise RecordError(f"{prefix!r} begins {len(found)} ids: {listed}", hint="Give more of it.")
+        if not found or found[0]["stands"] != table:
+            return None
+        return self.rows(f"select * from {table} where id = ?", [found[0]["id"]])[0]
+
+    def _hint(self, name: str, table: str) -> str:
+        ids = [row["id"] for row in self.rows(f"select id from {table} order by started desc limit 1000")]
+        return nearest(name, ids) or "sweeper ls lists what there is; last is the newest."
+
+    # ---- lists
+
+    def sweeps(self, last: int | None = None) -> list[Row]:
+        """Return the `last` sweeps and single runs by time, with the count of runs and the best score."""
+        limit = -1 if last is None else last
+        found = self.rows(
+            "select s.id, s.name, s.search, s.status, count(r.id) as runs, "
+            "coalesce(sum(r.status = 'FAILED'), 0) as failed, "
+            "case when s.objective like 'maximize%' then max(r.score) else min(r.score) end as best, "
+            "s.started, s.note, s.objective, s.directory from (select * from sweeps "
+            "order by started desc, id desc limit ?) s left join runs r on r.sweep_id = s.id group by s.id",
+            [limit],
+        )
+        found += self.rows(
+            "select id, name, '' as search, status, 1 as runs, status = 'FAILED' as failed, score as best, "
+            "started, note, objective, directory from runs where sweep_id is null "
+            "order by started desc, id desc limit ?",
+            [limit],
+        )
+        found.sort(key=lambda row: (row["started"] or "", row["id"]))
+        return found if last is None else found[-last:]
+
+    def runs(
+        self,
+        filters: Iterable[str] = (),
+        *,
+        sweep: str | None = None,
+        sort: str = "",
+        reverse: bool = False,
+        last: int | None = None,
+    ) -> list[Row]:
+        """Return runs that pass all filters, in order; the `last` of them.
+
+        Each row has the run's own columns, and `params`, `metrics` and `tags` by name.
+
+        Raises:
+            UsageError: if a filter or the key to sort by means nothing.
+        """
+        terms = [self._condition(text) for text in filters]
+        if sweep is not None:
+            terms.append(Term("r.sweep_id = ?", (sweep,)))
+        where = " and ".join(term.sql for term in terms) or "1"
+        key = self._value_of(sort) if sort else Term("r.started")
+        # The last of an order are the first of the order turned round; what has no value comes first.
+        down = "asc" if reverse else "desc"
+        columns = ", ".join(f"{COLUMNS[name]} as {name}" for name in _SHOWN)
+        limit = "" if last is None else f"limit {int(last)}"
+        found = self.rows(
+            f"select {columns} from runs r left join sweeps s on s.id = r.sweep_id where {where} "
+            f"order by {key.sql} is null, {key.sql} {down}, r.sweep_id {down}, r.number {down} {limit}",
+            [*(value for term in terms for value in term.values), *key.values, *key.values],
+        )[::-1]
+        self._fill(found)
+        return found
+
+    def details(self, run: str) -> Row:
+        """Return what belongs to a run beside its row: overrides, params, metrics, tags, files."""
+        found: Row = {"id": run}
+        self._fill([found])
+        del found["id"]
+        ((text, environment),) = self.db.execute(
+            "select r.overrides, e.versions from runs r left join environments e on e.id = r.environment "
+            "where r.id = ?", [run],
+        )  # fmt: skip
+        pairs = (line.partition("==") for line in (environment or "").splitlines())
+        return {
+            "overrides": text.split("\n") if text else [],
+            **found,
+            "artifacts": [
+                row["path"] for row in self.rows("select path from artifacts where run_id = ?", [run])
+            ],
+            "inputs": self.rows("select name, path, size, sha256 from inputs where run_id = ?", [run]),
+            "versions": {name: version for name, _, version in pairs},
+        }
+
+    def tagged(self, tag: str) -> Row:
+        """Return the row of the newest run that has a tag: `key`, or `key=value`.
+
+        Raises:
+            RecordError: if none has.
+        """
+        key, equals, value = tag.partition("=")
+        found = self.rows(
+            "select r.* from runs r join tags t on t.run_id = r.id "
+            "where t.key = ? and (? = '' or t.value = ?) order by r.started desc limit 1",
+            [key, equals, value],
+        )
+        if not found:
+            raise RecordError(
+                f"No run has the tag {tag!r}", hint=f"Give it to one: sweeper tag RUN {key}={value or 1}"
+            )
+        return found[0]
+
+    def _fill(self, found: list[Row]) -> None:
+        """Add params, metrics and tags to rows of runs."""
+        by_id: dict[str, Row] = {}
+        for row in found:
+            row.update(params={}, metrics={}, tags={})
+            by_id[row["id"]] = row
+        for ids in _portions([row["id"] for row in found]):
+            marks = f"({', '.join('?' * len(ids))})"
+            for table, name in (("params", "params"), ("tags", "tags")):
+                for run, key, value in self.db.execute(
+                    f"select run_id, key, value from {table} where run_id in {marks}",
+                    ids,
+                ):
+                    by_id[run][name][key] = value
+            names = "select distinct run_id, name from metrics where run_id in"
+            for run, name in self.db.execute(f"{names} {marks}", ids).fetchall():
+                by_id[run]["metrics"][name] = None
+        values = _METRIC.replace("r.id", "?")
+        for row in found:
+            for name in row["metrics"]:
+                ((value,),) = self.db.execute(f"select {values}", [row["id"], name, row["id"], name])
+                row["metrics"][name] = value
+
+    def _value_of(self, key: str) -> Term:
+        """Return what stands for a key: a column, a param, a metric or a tag."""
+        if key in COLUMNS:
+            return Term(COLUMNS[key])
+        kind, dot, name = key.partition(".")
+        if dot and kind == "params":
+            return Term("(select p.value from params p where p.run_id = r.id and p.key = ?)", (name,))
+        if dot and kind == "tags":
+            return Term("(select t.value from tags t where t.run_id = r.id and t.key = ?)", (name,))
+        if dot and kind == "metrics":
+            return Term(_METRIC, (name, name))
+        for table, column, prefix in (("params", "key", "params"), ("metrics", "name", "metrics")):
+            if self.rows(f"select 1 from {table} where {column} = ? limit 1", [key]):
+                return self._value_of(f"{prefix}.{key}")
+        known = [*COLUMNS, *(row["key"] for row in self.rows("select distinct key from params limit 1000"))]
+        raise UsageError(
+            f"No run has a {key!r}",
+            hint=nearest(key, known)
+            or "A key is a column such as status, params.NAME, metrics.NAME or tags.NAME.",
+        )
+
+    def _condition(self, text: str) -> Term:
+        found = _FILTER.match(text)
+        if found is None:
+            raise UsageError(
+                f"{text!r} is no filter", hint="Such as status=FAILED, params.lr<0.1 or name~ridge."
+            )
+        key, operator, value = found.group("key", "operator", "value")
+        term = self._value_of(key.strip())
+        if operator == "~":
+            return Term(f"instr(cast({term.sql} as text), ?)", (*term.values, value))
+        number = _number(value)
+        if number is None:
+            return Term(f"cast({term.sql} as text) {operator} ?", (*term.values, value))
+        # A text is larger than every number to SQLite, so what is no number is left out.
+        return Term(
+            f"(typeof({term.sql}) in ('integer', 'real') and {term.sql} {operator} ?)",
+            (*term.values, *term.values, number),
+        )
+
+    # ---- changes
+
+    def tag(self, run: str, tags: Mapping[str, str | None]) -> None:
+        """Set tags of a run; None takes one away."""
+        with self.db:
+            self.db.execute("begin immediate")
+            for key, value in tags.items():
+                self.db.execute("delete from tags where run_id = ? and key = ?", (run, key))
+                if value is not None:
+                    self.db.execute("insert into tags values (?, ?, ?)", (run, key, value))
+
+    def remove(self, runs: Sequence[str], sweeps: Sequence[str]) -> None:
+        """Forget runs and sweeps."""
+        with self.db:
+            self.db.execute("begin immediate")
+            for run in runs:
+                for table in ("params", "metrics", "tags", "artifacts", "inputs"):
+                    self.db.execute(f"delete from {table} where run_id = ?", (run,))
+                self.db.execute("delete from runs where id = ?", (run,))
+            for sweep in sweeps:
+                self.db.execute("delete from sweeps where id = ?", (sweep,))
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _portions(ids: list[str], size: int = 500) -> Iterable[list[str]]:
+    for at in range(0, len(ids), size):
+        yield ids[at : at + size]

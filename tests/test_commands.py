@@ -1,0 +1,309 @@
+"""The `sweeper` command: what one does with runs that have been made."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from conftest import Ended, environment
+
+from sweeper.commands import main
+from sweeper.tables import table
+
+FAILING = """
+    import sweeper
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        if cfg.x == 9:
+            raise ValueError("nine")
+        for step in range(3):
+            sweeper.report({"loss": cfg.x + 1 / (step + 1)}, step=step)
+        sweeper.current_run().set_tag("kind", "parabola")
+        return (cfg.x - 3) ** 2
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+class Shell:
+    """A folder in which `sweeper` is typed."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, *words, code=0):
+        before = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+                ended = main(words)
+        finally:
+            os.chdir(before)
+        assert ended == code, out.getvalue() + err.getvalue()
+        return Ended(ended, out.getvalue(), err.getvalue(), self.folder)
+
+    def json(self, *words):
+        return json.loads(self(*words, "--json").out)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A sweep of four runs, one of them failed, and a single run after it."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "conf").mkdir()
+    (folder / "conf/config.yaml").write_text("x: 1\nlr: 0.1\n")
+    (folder / "train.py").write_text(dedent(FAILING))
+    for words in (["-m", "x=1,2,4,9"], ["x=3", "lr=0.5"]):
+        subprocess.run(
+            [sys.executable, "train.py", *words], cwd=folder, env=environment(), capture_output=True
+        )
+    return Shell(folder)
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------- lists
+
+
+def test_ls_lists_sweeps_and_single_runs_by_time(made):
+    sweep, single = made.json("ls")
+    assert (sweep["search"], sweep["runs"], sweep["failed"], sweep["best"]) == ("grid", 4, 1, 1.0)
+    assert (single["search"], single["runs"], single["best"], single["status"]) == ("", 1, 0.0, "COMPLETED")
+    assert made("ls").out.splitlines()[0].split() == [
+        "id",
+        "name",
+        "search",
+        "status",
+        "runs",
+        "failed",
+        "best",
+        "started",
+    ]
+
+
+def test_ls_of_a_sweep_lists_its_runs_with_their_params(made):
+    rows = made.json("ls", made.json("ls")[0]["id"][:-2])
+    assert [(row["number"], row["params"]["x"], row["status"]) for row in rows] == [
+        (0, 1, "COMPLETED"), (1, 2, "COMPLETED"), (2, 4, "COMPLETED"), (3, 9, "FAILED"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("filters", "xs"),
+    [
+        (["status=FAILED"], [9]),
+        (["status!=FAILED", "score>0"], [1, 2, 4]),
+        (["params.x<3"], [1, 2]),
+        (["x<3", "score<=1"], [2]),
+        (["metrics.loss>4"], [4]),
+        (["loss>4"], [4]),
+        (["tags.kind=parabola", "params.x>=3"], [4, 3]),
+        (["error~nine"], [9]),
+        (["name=train", "lr=0.5"], [3]),
+        (["status=COMPLETED", "score=abc"], []),
+    ],
+)
+def test_filters_pick_runs_by_what_is_known_of_them(made, filters, xs):
+    assert [row["params"]["x"] for row in made.json("ls", *filters)] == xs
+
+
+@pytest.mark.parametrize(
+    ("sort", "xs"),
+    [
+        (["--sort", "score"], [9, 3, 2, 4, 1]),
+        (["--sort", "score", "--reverse"], [9, 1, 4, 2, 3]),
+        (["--sort", "params.x"], [1, 2, 3, 4, 9]),
+        (["--sort", "loss"], [9, 1, 2, 3, 4]),
+    ],
+)
+def test_runs_are_sorted_and_the_last_of_them_shown(made, sort, xs):
+    assert [row["params"]["x"] for row in made.json("ls", "name=train", *sort)] == xs
+    last = made.json("ls", "name=train", *sort, "--last", "2")
+    assert [row["params"]["x"] for row in last] == xs[-2:]
+
+
+def test_a_metric_is_its_last_value(made):
+    (row,) = made.json("ls", "x=4")
+    assert row["metrics"]["loss"] == pytest.approx(4 + 1 / 3)
+
+
+# ------------------------------------------------------------------------------------- one of them
+
+
+def test_show_shows_a_run_or_a_sweep(made):
+    sweep = made.json("ls")[0]["id"]
+    shown = made.json("show", f"{sweep}/1")
+    assert shown["params"] == {"x": 2}
+    assert shown["versions"]["omegaconf"]
+    assert shown["tags"] == {"kind": "parabola"}
+    assert made.json("show", sweep)["runs"] == {"COMPLETED": 3, "FAILED": 1}
+    assert "ValueError: nine" in made("show", f"{sweep}/3").out
+    assert made.json("show", "last")["params"] == {"x": 3, "lr": 0.5}, "the newest is the single run"
+
+
+def test_a_run_is_named_by_its_directory_too(made):
+    directory = made.json("show", "last")["directory"]
+    assert made.json("show", directory)["id"] == made.json("show", "last")["id"]
+
+
+def test_best_ranks_the_runs_of_a_sweep(made):
+    ranked = made.json("best", "last")
+    assert [row["score"] for row in ranked] == [1.0, 1.0, 4.0]
+    said = made("best", "-n", "1").out
+    assert said.startswith("minimize score, sweep ")
+    assert "repeat it with  python train.py x=2" in said
+    assert [row["params"]["x"] for row in made.json("best", "--metric", "loss", "--maximize")] == [4, 2, 1]
+
+
+def test_compare_shows_in_what_runs_differ(made):
+    sweep = made.json("ls")[0]["id"]
+    rows = {row["what"]: row for row in made.json("compare", f"{sweep}/0", "last")}
+    assert rows["params.x"][f"{sweep}/0"] == 1
+    assert rows["params.lr"][f"{sweep}/0"] is None
+    assert "metrics.loss" in rows
+    assert "name" not in rows, "what is the same is left out"
+
+
+def test_compare_with_a_baseline_says_how_much_better_a_run_is(made):
+    sweep = made.json("ls")[0]["id"]
+    made("tag", f"{sweep}/0", "baseline=yes")
+    for tag in ("baseline", "baseline=yes"):
+        rows = made.json("compare", sweep, "--baseline", tag)
+        (score,) = (row for row in rows if row["what"] == "score")
+        assert score[f"{sweep}/1 against it"] == "-75.00%, better"
+    made("tag", f"{sweep}/0", "baseline=")
+    assert "No run has the tag 'baseline'" in made("compare", sweep, "--baseline", "baseline", code=2).err
+
+
+def test_rerun_makes_a_run_again(made):
+    sweep = made.json("ls")[0]["id"]
+    command = [sys.executable, "-m", "sweeper", "rerun", f"{sweep}/1"]
+    again = subprocess.run(command, cwd=made.folder, env=environment(), capture_output=True, text=True)
+    assert f"the score is 1, as it was in {sweep}/1" in again.stdout, again.stderr
+    shown = made.json("show", "last")
+    assert shown["tags"]["rerun_of"] == f"{sweep}/1"
+    made("rm", shown["id"], "--yes")
+
+
+# ----------------------------------------------------------------------------- in, out, and away
+
+
+def test_a_sweep_is_exported_as_its_results_csv(parabola):
+    swept = parabola.run("-m", "x=1.5,2.25,3.125").sweep
+    shell = Shell(parabola.folder)
+    assert shell("export", "last", "--to", "csv").out == (swept / "results.csv").read_text()
+    shell("export", "last", "--to", "json", "--out", "out.json")
+    rows = json.loads((parabola.folder / "out.json").read_text())
+    assert [row["score"] for row in rows] == [2.25, 0.5625, 0.015625]
+
+
+def test_a_database_that_is_lost_is_read_again_from_the_directories(made, tmp_path):
+    made.folder.joinpath("sweeper.db").rename(tmp_path / "lost.db")
+    try:
+        made("import", "multirun")
+        made("import", "outputs")
+        made("import", "outputs")  # which changes nothing
+        tables = ("sweeps", "runs", "params", "metrics", "tags")
+        for words in (["ls"], ["ls", "name=train"], ["show", "last"]):
+            before = Shell(made.folder).json(*words, "--db", str(tmp_path / "lost.db"))
+            assert made.json(*words) == before, (words, tables)
+    finally:
+        (tmp_path / "lost.db").rename(made.folder / "sweeper.db")
+
+
+def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
+    (shell.folder / "old.csv").write_text(
+        "lr,model,who,acc,when\nparameter,param,tag,score,note\n0.1,gbm,me,0.9,monday\n0.01,ridge,,0.95,\n"
+    )
+    assert "2 runs read into sweeper.db" in shell("import", "old.csv", "--maximize").out
+    first, second = shell.json("best", "last")
+    assert (first["params"], first["score"]) == ({"lr": 0.01, "model": "ridge"}, 0.95)
+    assert (second["tags"], second["note"]) == ({"who": "me"}, "monday")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has no rows"),
+        ("a,b\n1,2\n", "The second row must say what each column is, and says '1'\n  old.csv:2"),
+        ("a,b\nparam,metric\n1,high\n", "The metric 'b' must be a number, not 'high'\n  old.csv:3"),
+        ("a\nparam\n1\n1,2\n", "The row has 2 cells, and there are 1 columns\n  old.csv:4"),
+        ("a,s\nparam,status\n1,done\n", "not DONE"),
+    ],
+)
+def test_a_csv_that_cannot_be_read_is_refused_by_its_line(shell, text, said):
+    (shell.folder / "old.csv").write_text(text)
+    assert said in shell("import", "old.csv", code=2).err
+    assert not (shell.folder / "sweeper.db").exists()
+
+
+def test_rm_removes_what_is_known_and_the_directories(parabola):
+    swept = parabola.run("-m", "x=1,2,3").sweep
+    shell = Shell(parabola.folder)
+    assert "nobody is there to answer" in shell("rm", "last", code=2).err
+    shell("rm", "last/1", "--yes")
+    assert sorted(path.name for path in swept.iterdir() if path.name.isdigit()) == ["0", "2"]
+    shell("rm", "last", "--yes", "--keep-files")
+    assert swept.exists()
+    assert parabola.query("select count(*) from runs, params, sweeps") == [(0,)]
+
+
+def test_rm_removes_no_directory_that_is_not_a_runs(shell):
+    (shell.folder / "precious").mkdir()
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    shell("import", "old.csv")
+    shell("rm", "last", "--yes")
+    assert (shell.folder / "old.csv").exists()
+    assert (shell.folder / "precious").exists()
+
+
+# ---------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ls", "--db", "no.db"], "There is no no.db"),
+        (["ls", "nosuch"], "There is no sweep 'nosuch'"),
+        (["ls", "params.z<1"], ""),
+        (["ls", "zz=1"], "No run has a 'zz'"),
+        (["ls", "name=train", "--sort", "scor"], "Did you mean 'score' or 'script'?"),
+        (["ls", "a", "b"], "ls takes one sweep"),
+        (["ls", "--last", "-1"], "--last takes a whole number"),
+        (["show", "2026"], "begins 2 ids"),
+        (["tag", "last", "novalue"], "'novalue' is no tag"),
+        (["rerun", "nosuch"], "There is no run 'nosuch'"),
+        (["compare", "last"], "compare takes two runs or more"),
+        (["best", "--metric", "nosuch"], "has a nosuch"),
+        (["export", "nosuch", "--to", "optuna"], "There is no sweep 'nosuch'"),
+        (["import", "nosuch.csv"], "Cannot read nosuch.csv"),
+        (["import", "conf"], "There is no record of a sweep or a run in conf"),
+    ],
+)
+def test_mistakes_are_said_in_a_few_lines(made, words, said):
+    ended = made(*words, code=2 if said else 0)
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+    assert len(ended.err.splitlines()) <= 4
+
+
+def test_a_database_that_is_none_is_said_to_be_none(shell):
+    (shell.folder / "sweeper.db").write_text("this is no database at all, but a text of some length\n" * 20)
+    assert "cannot be used: file is not a database" in shell("ls", code=2).err
+
+
+def test_a_table_is_cut_to_the_terminals_width():
+    rows = [{"a": 1, "b": "long " * 20}]
+    assert len(table(rows, width=40).splitlines()[1]) == 40
+    assert list(csv.reader(table(rows, width=0).splitlines()))[1][0].endswith("long")
