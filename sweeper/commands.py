@@ -154,7 +154,7 @@ def _sweep_row(row: Row) -> Row:
     return {
         "id": row["id"], "name": row["name"], "search": row["search"] or "-", "status": row["status"],
         "runs": row["runs"], "failed": row["failed"] or None, "best": row["best"],
-        "started": _time(row["started"]), "note": row["note"],
+        "started": _time(row["started"]), "note": row["note"], "overrides": row["overrides"],
     }  # fmt: skip
 
 

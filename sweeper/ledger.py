@@ -165,13 +165,13 @@ class Ledger:
             "select s.id, s.name, s.search, s.status, count(r.id) as runs, "
             "coalesce(sum(r.status = 'FAILED'), 0) as failed, "
             "case when s.objective like 'maximize%' then max(r.score) else min(r.score) end as best, "
-            "s.started, s.note, s.objective, s.directory from (select * from sweeps "
+            "s.started, s.overrides, s.note, s.objective, s.directory from (select * from sweeps "
             "order by started desc, id desc limit ?) s left join runs r on r.sweep_id = s.id group by s.id",
             [limit],
         )
         found += self.rows(
             "select id, name, '' as search, status, 1 as runs, status = 'FAILED' as failed, score as best, "
-            "started, note, objective, directory from runs where sweep_id is null "
+            "started, overrides, note, objective, directory from runs where sweep_id is null "
             "order by started desc, id desc limit ?",
             [limit],
         )
