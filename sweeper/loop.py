@@ -337,7 +337,14 @@ class Sweep:
         self.take(job, outcome)
 
     def end(self, future: Future[Outcome]) -> None:
-        """Take note of a run that has ended, however it did."""
+        """Take note of a run that has ended, however it did.
+
+        Raises:
+            SweeperError: if its worker can make no run of this sweep.
+        """
+        error = future.exception()
+        if isinstance(error, SweeperError):
+            raise error
         job = self.live.pop(future)
         self.read_reports([job])
         self.offsets.pop(job.number, None)
@@ -494,7 +501,7 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
                     sweep.cancel(executor, 0)
                 return CANCELLED
             except SweeperError as error:
-                sweep.reason, sweep.mistake = "a mistake in the config", error
+                sweep.reason, sweep.mistake = "a mistake", error
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
             except OSError as error:

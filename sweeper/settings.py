@@ -217,7 +217,13 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "patience": {"patience": 5, "min_delta": 0.0},
         "threshold": {"lower": None, "upper": None, "warmup": 0},
     },
-    "launcher": {"local": {}, "joblib": {}, "inline": {}},
+    "launcher": {
+        "local": {},
+        "joblib": {},
+        "inline": {},
+        "dask": {"address": None},
+        "ray": {"address": None, "cpus": 1, "gpus": 0.0},
+    },
     "tracker": {"sqlite": {"path": "sweeper.db"}, "none": {}},
 }
 
@@ -388,14 +394,14 @@ def _check_launcher(values: dict[str, Any]) -> None:
             )
 
 
+_FREE = ("lower", "upper", "address")  # null if not said, and no whole numbers
+
+
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
     known = OPTIONS.get(path[:-1], {}).get(name, {})
     for key, value in options.items():
         usual = known.get(key, "")
-        if (usual is None and (value is None or key in ("lower", "upper"))) or type(usual) not in (
-            int,
-            type(None),
-        ):
+        if type(usual) not in (int, type(None)) or (usual is None and (value is None or key in _FREE)):
             continue
         least = 0 if usual == 0 else 1
         if type(value) is not int or value < least:

@@ -15,7 +15,7 @@ from .findings import importances, write_best
 from .grammar import show
 from .job import bind
 from .journal import Earlier, Journal, locked, read_journal, write_sweep
-from .launch import Launcher, make_launcher
+from .launch import make_launcher
 from .loop import DEFAULT_TRIALS, Sweep, conduct, unwritable
 from .plan import Plan, directory_of
 from .points import Points
@@ -55,6 +55,7 @@ def run_sweep(
     first = [*_first_points(points), *warm.first]
     if points.constraints:  # if nothing satisfies them, nothing is to be made
         Asker(searcher, points.space, 0, first).ask(History())
+    slots = launcher.slots  # a cluster that is not there is said before anything is made
     maker = _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
     directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
@@ -66,7 +67,7 @@ def run_sweep(
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record)
-        shown = View(objective, Progress(None, launcher.slots), stream=stream)
+        shown = View(objective, Progress(None, slots), stream=stream)
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
         sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
@@ -80,7 +81,7 @@ def run_sweep(
             event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides,
             **({"warm": warm.journaled()} if earlier is None and settings.search.warm_start else {}),
         )  # fmt: skip
-        shown.begin(_headline(sweep, launcher))
+        shown.begin(_headline(sweep, slots))
         callbacks = Callbacks(settings.callbacks)
         callbacks.start("on_multirun_start", config=plan.base.config())
         status = conduct(sweep, launcher, program)
@@ -176,7 +177,7 @@ def _total(sweep: Sweep) -> int | None:
     return min(known) * sweep.trials.repeats if known else None
 
 
-def _headline(sweep: Sweep, launcher: Launcher) -> str:
+def _headline(sweep: Sweep, slots: int) -> str:
     settings = sweep.plan.settings
     total = sweep.view.progress.total
     count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
@@ -188,7 +189,7 @@ def _headline(sweep: Sweep, launcher: Launcher) -> str:
     if not sweep.searching and sweep.plan.base.space:
         note = "\nnote: a grid does not search what _space_ declares; give a search, such as --search tpe"
     return (
-        f"{settings.search.name}: {count}, {launcher.slots} at a time{goal}{done}\n"
+        f"{settings.search.name}: {count}, {slots} at a time{goal}{done}\n"
         f"in {os.path.relpath(sweep.maker.sweep_directory)}{note}"
     )
 

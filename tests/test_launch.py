@@ -29,6 +29,10 @@ DEATHS = """
             time.sleep(1000)
         if how == "child":
             subprocess.Popen(["sleep", str(cfg.sleep)])
+        if how == "orphan":
+            subprocess.Popen(["sleep", str(cfg.sleep)])
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(1000)
         if how == "slow":
             time.sleep(1.5)
         return 1.0
@@ -194,6 +198,15 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher
     if launcher == "local":
         assert leftovers(sleep) == ""
     subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
+
+
+def test_when_the_fork_server_is_killed_its_runs_end_too_and_others_follow(project):
+    project.write(config="how: well\nsleep: 987655\n", train_py=DEATHS)
+    ended = project.run("-m", "how=orphan,well", code=1)
+    assert [row["status"] for row in ended.results] == ["FAILED", "COMPLETED"]
+    assert ended.record(0)["error"] == "the fork server died"
+    time.sleep(0.1)
+    assert leftovers(987655) == ""
 
 
 def test_threads_of_a_run_are_its_share_of_the_cores(parabola):

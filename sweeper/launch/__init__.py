@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from importlib import import_module
 from typing import Protocol
 
-from ..errors import SettingsError, nearest
+from ..errors import SettingsError, UsageError, nearest
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
 
@@ -73,7 +73,10 @@ LAUNCHERS: dict[str, tuple[str, str]] = {
     "local": ("local", "Local"),
     "joblib": ("joblib", "Joblib"),
     "inline": ("inline", "Inline"),
+    "dask": ("dask", "Dask"),
+    "ray": ("ray", "Ray"),
 }
+CLUSTERS = ("dask", "ray")  # to which a function travels by its name
 
 
 def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
@@ -81,6 +84,7 @@ def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
 
     Raises:
         SettingsError: if there is none of that name.
+        UsageError: if it cannot make runs of the program.
     """
     name = settings.name
     if name == "local" and not (program.ref.module and hasattr(os, "fork")):
@@ -89,6 +93,11 @@ def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
         raise SettingsError(
             f"There is no launcher {name!r}",
             hint=nearest(name, LAUNCHERS) or f"There are {', '.join(LAUNCHERS)}.",
+        )
+    if name in CLUSTERS and not program.ref.module:
+        raise UsageError(
+            f"The launcher {name!r} needs a function that its workers can import",
+            hint="Define it at the top level of a file, or use sweeper/launcher=joblib.",
         )
     module, kind = LAUNCHERS[name]
     return getattr(import_module(f".{module}", __name__), kind)(settings)  # type: ignore[no-any-return]
@@ -101,7 +110,7 @@ def thread_limits(settings: LauncherSettings) -> dict[str, str]:
     except AttributeError:
         cores = os.cpu_count() or 1
     threads = settings.threads or max(1, cores // (settings.jobs or 1))
-    return {name: str(threads) for name in THREADS if name not in os.environ}
+    return {name: str(threads) for name in THREADS if settings.threads or name not in os.environ}
 
 
 THREADS = (

@@ -5,8 +5,9 @@
 
 It imports only, and never runs the function; so a child has everything loaded and nothing done. A
 child is a session of its own: what it starts ends with it. When the launching process goes away,
-for whatever reason, its socket closes, and the server ends every child and itself. Where a script
-must not be forked, each run is started as a process of its own instead, supervised all the same.
+for whatever reason, its socket closes, and the server ends every child and itself. Should the server
+be killed, its guard ends them, a process that does nothing else. Where a script must not be forked,
+each run is started as a process of its own instead, supervised all the same.
 
 Messages are length-prefixed pickles over a Unix socket. Speaks to nobody else.
 """
@@ -79,8 +80,8 @@ class _Child:
 class Server:
     """The loop of the fork server."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        self.channel = channel
+    def __init__(self, channel: socket.socket, guard: int) -> None:
+        self.channel, self.guard = channel, guard
         self.children: dict[int, _Child] = {}  # by pid
         self.selector = selectors.DefaultSelector()
         self.spawns = False
@@ -169,6 +170,7 @@ class Server:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         process.returncode = 0  # the server reaps its children itself
+        _tell_guard(self.guard, process.pid)
         self._watch(key, timeout, process.pid, read)
 
     def _watch(self, key: int, timeout: float | None, pid: int, pipe: int) -> None:
@@ -182,13 +184,14 @@ class Server:
         code = 1
         try:
             os.setsid()
+            _tell_guard(self.guard, os.getpid())
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             die_with_parent()
             self.selector.close()
-            for fd in (self.channel.detach(), *fds, *(c.pipe for c in self.children.values())):
+            for fd in (self.channel.detach(), self.guard, *fds, *(c.pipe for c in self.children.values())):
                 os.close(fd)
             self.children.clear()
             gc.unfreeze()
@@ -243,6 +246,7 @@ class Server:
                 self.selector.unregister(child.pipe)
             os.close(child.pipe)
             _signal_group(pid, signal.SIGKILL)  # what it started and left behind
+            _tell_guard(self.guard, pid)
             del self.children[pid]
             code = os.waitstatus_to_exitcode(status)
             send(self.channel, ("ended", child.key, code, bytes(child.result), child.timed_out))
@@ -261,6 +265,30 @@ class Server:
         for pid in self.children:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+
+
+def _start_guard(channel: int) -> int:
+    """Start a process that ends the groups of children when this one is gone; return how to tell it."""
+    read, write = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        os.close(channel)
+        os.close(write)
+        groups: set[int] = set()
+        with open(read, encoding="ascii") as told:
+            for line in told:
+                groups ^= {int(line)}
+        for pid in groups:
+            _signal_group(pid, signal.SIGKILL)
+        os._exit(0)
+    os.close(read)
+    return write
+
+
+def _tell_guard(guard: int, pid: int) -> None:
+    """Tell the guard that the group of a child begins, and at the second time that it has ended."""
+    with suppress(OSError):
+        os.write(guard, b"%d\n" % pid)
 
 
 def _signal_group(pid: int, number: int) -> None:
@@ -303,8 +331,10 @@ def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> N
     """Serve over the socket whose number is given."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launching process's to handle
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    channel = socket.socket(fileno=int(arguments[0]))
-    server = Server(channel)
+    number = int(arguments[0])
+    guard = _start_guard(number)
+    channel = socket.socket(fileno=number)
+    server = Server(channel, guard)
     request = receive(channel)
     if request is not None:
         server.prepare(request)
