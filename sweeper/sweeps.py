@@ -55,8 +55,8 @@ def run_sweep(
     first = [*_first_points(points), *warm.first]
     if points.constraints:  # if nothing satisfies them, nothing is to be made
         Asker(searcher, points.space, 0, first).ask(History())
-    slots = launcher.slots  # a cluster that is not there is said before anything is made
-    maker = _job_maker(plan, program, earlier)
+    # In this order: that a cluster is not there is said before anything is made.
+    slots, maker = launcher.slots, _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
     directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
     with ExitStack() as stack:

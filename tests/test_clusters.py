@@ -148,6 +148,9 @@ def running(engine, folder):
         cluster.end()
 
 
+ONLY_DASK, ONLY_RAY = (pytest.mark.parametrize("shared_cluster", [e], indirect=True) for e in ENGINES)
+
+
 @pytest.fixture(scope="module", params=ENGINES)
 def shared_cluster(request, tmp_path_factory):
     pytest.importorskip(ENGINES[request.param])
@@ -242,37 +245,50 @@ def test_reports_stream_and_a_run_that_lags_is_pruned(cluster, program):
     ended = program.run(
         "-m", "how=report", "x=1,9", *cluster.words, "--pruner", "threshold", "sweeper.pruner.upper=6"
     )
-    assert [row["status"] for row in sorted(ended.results, key=lambda row: row["number"])] == ["COMPLETED", "PRUNED"]
+    assert [row["status"] for row in sorted(ended.results, key=lambda row: row["number"])] == [
+        "COMPLETED",
+        "PRUNED",
+    ]
     steps = dict(program.query("select number, count(*) from metrics join runs on runs.id = run_id where metrics.name = 'loss' group by 1"))  # fmt: skip
     assert steps[0] >= 200
     assert steps[1] < 100
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_no_run_outlives_a_sweep_that_is_interrupted_or_killed_and_then_resumed(cluster, program, number):
-    sleep = f"98767{number.value}{cluster.engine == 'ray':d}"
+@pytest.fixture
+def hanging(cluster, program):
+    """A sweep with two runs that hang, and the words that find them."""
+    sleep = f"sleep 98767{os.getpid() % 10000}"
     process = program.start(
-        "train.py", "-m", "how=well,hang", f"sleep={sleep}", "x=1,2", "--jobs", "2", *cluster.words,
-        "sweeper.sweep.dir=here", "sweeper.launcher.grace=1",
+        "train.py", "-m", "how=well,hang", f"sleep={sleep.split()[1]}", "x=1,2", "--jobs", "2",
+        *cluster.words, "sweeper.sweep.dir=here", "sweeper.launcher.grace=1",
     )  # fmt: skip
-    here = program.folder / "here"
-    until(lambda: len(processes(f"sleep {sleep}")) == 2)
-    process.send_signal(number)
+    until(lambda: len(processes(sleep)) == 2)
+    return process, sleep
+
+
+def test_an_interrupted_sweep_ends_its_runs_on_the_workers(hanging, program):
+    process, sleep = hanging
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, out + err
+    assert "go on with  python train.py --resume here" in out
     assert "Traceback" not in out + err
-    if number == signal.SIGINT:
-        assert process.returncode == 130, out + err
-        assert "go on with  python train.py --resume here" in out
-        assert processes(f"sleep {sleep}") == []
-    text = program.folder.joinpath("train.py").read_text()
-    program.folder.joinpath("train.py").write_text(text.replace('"hang"', '"never"'))
+    assert processes(sleep) == []
+
+
+def test_a_sweep_whose_launching_process_is_killed_can_be_resumed_and_leaves_no_run(hanging, program):
+    process, sleep = hanging
+    process.kill()
+    process.communicate()
+    program.write(train_py=TRAIN.replace('"hang"', '"never"'))
     program.run("--resume", "here")
-    completed = [event["number"] for event in ends(here) if event["status"] == "COMPLETED"]
+    completed = [event["number"] for event in ends(program.folder / "here") if event["status"] == "COMPLETED"]
     assert sorted(completed) == [0, 1, 2, 3]
-    until(lambda: processes(f"sleep {sleep}") == [], 5)
+    until(lambda: processes(sleep) == [], 5)
     until(lambda: processes(program.folder) == [], 5)  # nor a fork server, on a worker
 
 
+@ONLY_DASK
 def test_a_config_with_types_of_the_script_travels(cluster, project):
     project.write(
         train_py="""
@@ -302,6 +318,7 @@ def test_a_config_with_types_of_the_script_travels(cluster, project):
     assert sorted(row["score"] for row in ended.results) == ["1.0", "2.0", "2.0", "4.0"]
 
 
+@ONLY_DASK
 def test_a_script_that_a_worker_cannot_import_is_said(cluster, program):
     broken = "import sys\nif __name__ != '__main__': raise RuntimeError('not in a worker')\n"
     program.write(train_py=broken + dedent(TRAIN))
@@ -310,9 +327,8 @@ def test_a_script_that_a_worker_cannot_import_is_said(cluster, program):
     assert "RuntimeError: not in a worker" in ended.err
 
 
+@ONLY_RAY
 def test_a_run_gets_the_gpus_that_ray_gives_it(cluster, project):
-    if cluster.engine != "ray":
-        pytest.skip("of Ray alone")
     project.write(
         config="x: 0\n",
         train_py="""
@@ -335,11 +351,21 @@ def test_a_run_gets_the_gpus_that_ray_gives_it(cluster, project):
 def test_without_an_address_a_cluster_is_started_for_the_sweep(engine, program, monkeypatch):
     pytest.importorskip(ENGINES[engine])
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    began = set(processes("ray::|raylet|gcs_server|sweeper.launch.dask|distributed"))
+    monkeypatch.setenv("MARK", mark := os.urandom(8).hex())
     ended = program.run("-m", "x=range(0,6)", "--jobs", "2", f"sweeper/launcher={engine}")
     assert sorted(float(row["score"]) for row in ended.results) == sorted((x - 3) ** 2 for x in range(6))
     assert ended.err == ""
-    until(lambda: set(processes("ray::|raylet|gcs_server|sweeper.launch.dask|distributed")) <= began, 5)
+    until(lambda: marked(mark) == [], 10)
+
+
+def marked(mark: str) -> list[str]:
+    """The processes with something in their environment."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if mark.encode() in file.read_bytes():
+                found.append(file.parts[2])
+    return found
 
 
 @pytest.mark.parametrize(
@@ -391,7 +417,9 @@ def task(program):
         sweep_directory=str(program.folder), folder=str(program.folder), path=tuple(sys.path),
     )  # fmt: skip
     settings = LauncherSettings(options={})
-    whole = Program(remote._elsewhere, ref, argv=("train.py",), path=tuple(sys.path), folder=str(program.folder))
+    whole = Program(
+        remote._elsewhere, ref, argv=("train.py",), path=tuple(sys.path), folder=str(program.folder)
+    )
     from sweeper.job import run_job
 
     return remote.Task(whole, settings, str(lease), "me", run_job, job, pickle.dumps(None))

@@ -19,11 +19,15 @@ from typing import Any
 from ..errors import RecordError, SettingsError
 from ..settings import LauncherSettings
 from . import RunLostError, die_with_parent, thread_limits
-from .remote import CONNECT_TIMEOUT, Engine, Remote, Reply, check_answers, no_cluster, work
+from .remote import CONNECT_TIMEOUT, Engine, Remote, Reply, check_answers, connected, no_cluster, unable
 
 # A process of its own, which imports nothing of the user's, and ends with the launching one.
-_BOOT = "import sys; sys.path[:] = sys.argv[2:]; from sweeper.launch.dask import serve; serve(int(sys.argv[1]))"
-_START_TIMEOUT = 60.0  # seconds for the cluster that is started for the sweep
+_BOOT = (
+    "import sys; sys.path[:] = sys.argv[2:]; from sweeper.launch.dask import serve; serve(int(sys.argv[1]))"
+)
+_WHY = "python -c 'from distributed import LocalCluster; LocalCluster()'"
+# An expression: a worker that cannot unpickle a function, for want of sweeper, goes down without a word.
+_WORK = "__import__('sweeper.launch.remote', fromlist=['work']).work(task)"
 
 
 class Dask(Remote):
@@ -38,22 +42,22 @@ class Dask(Remote):
                 "The launcher 'dask' needs the package distributed", hint="pip install 'sweeper[dask]'"
             ) from None
         # What it tells of connections comes back as an error, or does not matter.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         address = self.settings.options.get("address")
         cluster = None
         if address is None:
             cluster = start_cluster(self.settings)
             found = cluster.stdout.readline().strip() if cluster.stdout else ""
             if not found:
-                raise SettingsError("No Dask cluster could be started", f"{sys.executable} -c {_BOOT!r}")
+                raise SettingsError("No Dask cluster could be started", hint=f"See why: {_WHY}")
         else:
             found = _address_of(str(address), distributed)
-        try:
-            client = distributed.Client(
-                found, timeout=CONNECT_TIMEOUT, set_as_default=False, name="sweeper", heartbeat_interval="2s"
-            )
-        except (OSError, ValueError) as error:
-            raise no_cluster("Dask", str(address), str(error)) from None
+        client = connected(
+            "Dask",
+            str(address or found),
+            lambda: distributed.Client(found, set_as_default=False, name="sweeper"),
+        )
         return _Engine(client, cluster, self.settings, found)
 
 
@@ -73,10 +77,10 @@ def start_cluster(settings: LauncherSettings) -> subprocess.Popen[str]:
 
 def serve(jobs: int) -> None:
     """Hold a cluster of so many workers on this machine, until standard input ends."""
+    die_with_parent()
     import dask
     from distributed import LocalCluster
 
-    die_with_parent()
     dask.config.set({"distributed.nanny.pre-spawn-environ": {}})  # threads are what the launcher says
     with LocalCluster(
         n_workers=jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, host="127.0.0.1"
@@ -100,7 +104,7 @@ def _address_of(text: str, distributed: Any) -> str:
     try:
         scheme, _ = distributed.comm.addressing.parse_address(text)
         if scheme in ("tcp", "tls"):
-            check_answers("Dask", text, *distributed.comm.get_address_host_port(text, strict=True))
+            check_answers("Dask", text, *distributed.comm.get_address_host_port(text))
     except ValueError as error:
         raise no_cluster("Dask", text, str(error)) from None
     return text
@@ -127,7 +131,7 @@ class _Engine:
             if self.client.status != "connecting" or time.monotonic() > deadline:
                 raise self._gone()
             time.sleep(0.1)
-        return self.executor.submit(work, task)  # type: ignore[no-any-return]
+        return self.executor.submit(eval, _WORK, {"task": task})  # type: ignore[no-any-return]
 
     def explain(self, error: BaseException) -> Exception:
         """Return what an error of Dask's says of a run."""
@@ -139,7 +143,7 @@ class _Engine:
             return RunLostError("the worker died")
         if isinstance(error, CancelledError):
             return RunLostError(f"the scheduler at {self.address} went away")
-        return RecordError(f"The Dask cluster cannot make a run: {type(error).__name__}: {error}")
+        return unable("Dask", f"{type(error).__name__}: {error}")
 
     def _gone(self) -> RecordError:
         return RecordError(

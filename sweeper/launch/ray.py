@@ -16,10 +16,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import RecordError, SettingsError
+from ..errors import SettingsError
 from ..settings import LauncherSettings
 from . import RunDiedError, RunLostError, thread_limits
-from .remote import Engine, Remote, Reply, check_answers, no_cluster, work
+from .remote import Engine, Remote, Reply, check_answers, connected, unable, work
 
 
 class Ray(Remote):
@@ -52,10 +52,7 @@ class Ray(Remote):
                 )  # fmt: skip
         else:
             _check_address(str(address))
-            try:
-                ray.init(address=str(address), **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                raise no_cluster("Ray", str(address), str(error).splitlines()[0]) from None
+            connected("Ray", str(address), lambda: ray.init(address=str(address), **quiet))
         return _Engine(ray, self.settings, ours=True)
 
 
@@ -108,7 +105,7 @@ class _Engine:
         if isinstance(error, exceptions.OutOfMemoryError):
             return RunDiedError(words)
         if isinstance(error, exceptions.RayTaskError):
-            return RecordError(f"The Ray cluster cannot make a run: {words[-500:]}")
+            return unable("Ray", str(error).strip().splitlines()[-1])
         return RunLostError(f"the worker died: {words:.300}")
 
     def close(self) -> None:

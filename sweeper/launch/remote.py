@@ -1,6 +1,6 @@
-"""What the engines whose workers are elsewhere have in common: Dask and Ray, and what is like them.
+"""What engines whose workers are elsewhere have in common: Dask and Ray.
 
-    launching process ── a job, through the engine ──>  worker: a fork server, kept for the sweep ──>  child: run
+    launching process ── a job, through the engine ──>  worker: a fork server, for a sweep ──>  child
                       <── its outcome ────────────────
 
 In a worker runs are made as `local` makes them, so whatever ends a run's process costs that run alone,
@@ -19,17 +19,19 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
-from ..errors import SettingsError, SweeperError, UsageError
+from ..errors import RecordError, SettingsError, SweeperError, UsageError
 from ..job import read_record
 from ..records import ENDED, Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, RunLostError
+from . import RunDiedError
 from .local import LocalExecutor, program_path
 
-CONNECT_TIMEOUT = 5.0  # seconds that a cluster has to answer
+CONNECT_TIMEOUT = 10.0  # seconds that a cluster has to answer
 _BEAT = 1.0  # seconds between signs of life
 _LOOK = 0.5  # seconds between a worker's looks for one
 _PATIENCE = 40  # looks without one, after which a worker ends the runs
@@ -156,9 +158,9 @@ class RemoteExecutor:
         elif reply.mistake is not None:
             future.set_exception(UsageError(*reply.mistake))
         else:
-            error = RunDiedError(reply.error)
-            error.cause = reply.cause
-            future.set_exception(error)
+            died = RunDiedError(reply.error)
+            died.cause = reply.cause
+            future.set_exception(died)
 
     def stop(self, grace: float) -> None:
         """Have the workers end all runs, and wait until they have."""
@@ -198,7 +200,8 @@ class Lease:
         with self.lock:
             self.over.set()
             if _read_lease(self.path)[:1] == [self.token]:
-                os.unlink(self.path)
+                with suppress(OSError):
+                    os.unlink(self.path)
 
     def _beat(self) -> None:
         while not self.over.wait(_BEAT):
@@ -249,12 +252,44 @@ def check_answers(name: str, address: str, host: str, port: int) -> None:
         raise no_cluster(name, address, str(error.strerror or error)) from None
 
 
+def connected(name: str, address: str, connect: Callable[[], Any]) -> Any:
+    """Return what `connect` does, in a thread: engines wait for ever where another service listens.
+
+    Raises:
+        SettingsError: if there is no answer, or an error.
+    """
+    done: Future[Any] = Future()
+
+    def attempt() -> None:
+        try:
+            done.set_result(connect())
+        except BaseException as error:  # noqa: BLE001  whatever an engine raises
+            done.set_exception(error)
+
+    threading.Thread(target=attempt, name="sweeper-connect", daemon=True).start()
+    try:
+        return done.result(CONNECT_TIMEOUT)
+    except FutureTimeoutError:
+        why = f"what listens there does not answer as {name} does"
+        raise no_cluster(name, address, why) from None
+    except Exception as error:  # noqa: BLE001  the same
+        raise no_cluster(name, address, " ".join(str(error).split())) from None
+
+
 def no_cluster(name: str, address: str, why: str) -> SettingsError:
     """Return the error for a cluster that cannot be reached."""
     return SettingsError(
         f"There is no {name} cluster at {address}: {why}",
         f"sweeper.launcher.address={address}",
         "Start one there, correct the address, or leave it out to start one for the sweep.",
+    )
+
+
+def unable(name: str, why: str) -> RecordError:
+    """Return the error for workers that cannot so much as begin."""
+    return RecordError(
+        f"The workers of the {name} cluster cannot make runs: {why}",
+        hint="They need the Python and the packages of the launching machine, sweeper among them.",
     )
 
 
@@ -311,7 +346,8 @@ class Station:
         self.gone = self.gone or "the worker heard no more of the launching process"
         with _stations_lock:
             _stations.pop(self.token, None)
-        self.executor.shutdown()
+        with suppress(OSError):
+            self.executor.shutdown()
 
 
 _stations: dict[str, Station] = {}  # of this process, by the lease's token
