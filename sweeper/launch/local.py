@@ -71,7 +71,7 @@ class LocalExecutor:
             env={**os.environ, **thread_limits(self.settings)},
         )
         theirs.close()
-        self.channel = ours
+        self.channel, self.broken = ours, False
         self.futures: dict[int, Future[Outcome]] = {}
         self.ready = threading.Event()
         self.error = ""
@@ -92,7 +92,10 @@ class LocalExecutor:
 
     def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
         """Start a job in a process of its own."""
-        if self.process.poll() is not None and not self.closing:
+        if self.broken and not self.closing:
+            self.process.kill()  # it is gone already, or will not be missed
+            self.process.wait()
+            self.channel.close()
             self._start()
         self.ready.wait()
         if self.error:
@@ -138,6 +141,7 @@ class LocalExecutor:
                 future.set_exception(Spawned())
             else:
                 future.set_exception(RunDiedError(death(code)))
+        self.broken = True  # said before any future is: the next job needs another server
         self.ready.set()
         for future in list(futures.values()):
             if not future.done():
