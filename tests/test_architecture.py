@@ -31,6 +31,8 @@ FLOORS = [
         "warm",
         "export",
         "rerun",
+        "archive",
+        "imports",
         "single",
         "loop",
         "sweeps",
