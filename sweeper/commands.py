@@ -94,6 +94,12 @@ def _parser() -> argparse.ArgumentParser:
         "rerun", _rerun, "make a run again from its own record, and say whether the score is the same"
     )
     rerun.add_argument("run", metavar="RUN")
+    resume = command("resume", _resume, "go on with a sweep, or collect one that was left to its engine")
+    resume.add_argument("sweep", metavar="SWEEP")
+    resume.add_argument(
+        "settings", nargs=argparse.REMAINDER, metavar="...",
+        help="what may stand beside --resume: --retry-failed, --trials N, --jobs N, sweeper.launcher…",
+    )  # fmt: skip
     export = command("export", _export, "write a sweep for other tools")
     export.add_argument("sweep", metavar="SWEEP")
     export.add_argument("--to", choices=list(_EXPORTS), required=True, help="the tool, or the format")
@@ -342,6 +348,12 @@ def _rerun(asked: Any) -> int:
     if os.path.exists(os.path.join(asked.run, ".sweeper", "run.yaml")):
         return start_again(asked.run)
     return start_again(Ledger(asked.db).find_run(asked.run)["directory"])
+
+
+def _resume(asked: Any) -> int:
+    from .rerun import resume
+
+    return resume(find_directory(asked.sweep, asked.db), asked.settings)
 
 
 # ----------------------------------------------------------------------------------- to other tools

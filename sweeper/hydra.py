@@ -241,13 +241,25 @@ _SWEEPER_KEYS = (
     "_target_", "direction", "max_batch_size", "n_jobs", "n_trials", "params", "sampler", "storage",
     "study_name", "search_space", "max_failure_rate",
 )  # fmt: skip
+# Settings of submitit's launcher for Slurm: ours by another name, and such as only sbatch has.
+_SUBMITIT = {
+    "partition": "partition", "account": "account", "qos": "qos", "nodes": "nodes", "setup": "setup",
+    "constraint": "constraint", "gpus_per_node": "gpus", "cpus_per_task": "cpus",
+}  # fmt: skip
+_SBATCH = (
+    "comment", "exclude", "gres", "cpus_per_gpu", "gpus_per_task", "mem_per_gpu", "mem_per_cpu",
+    "tasks_per_node",
+)  # fmt: skip
 _LAUNCHER_KEYS = {
     "joblib": (
         "_target_", "n_jobs", "backend", "prefer", "require", "verbose", "timeout", "pre_dispatch",
         "batch_size", "temp_folder", "max_nbytes", "mmap_mode",
     ),
     "submitit_local": ("_target_", "timeout_min", "array_parallelism", "cpus_per_task"),
-    "submitit_slurm": ("_target_", "timeout_min", "array_parallelism", "cpus_per_task"),
+    "submitit_slurm": (
+        "_target_", "timeout_min", "array_parallelism", "cpus_per_task", "mem_gb", "additional_parameters",
+        "submitit_folder", "name", "stderr_to_stdout", *_SUBMITIT, *_SBATCH,
+    ),
 }  # fmt: skip
 
 
@@ -285,6 +297,8 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
         minutes = value_at(node, "launcher.timeout_min")
         if isinstance(minutes, (int, float)):
             settings["launcher.run_timeout"] = 60 * minutes
+    if choices.get("hydra/launcher") == "submitit_slurm":
+        settings.update(_slurm(node.get("launcher") or {}))
     search = _search(node, choices)
     if search is not None:
         settings["search.name"] = search
@@ -292,6 +306,20 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
             settings.pop("search.startup", None)
     space = {str(key): value for key, value in (value_at(node, "sweeper.params") or {}).items()}
     return Translated(settings, space, sorted(set(_meaningless(node, choices))))
+
+
+def _slurm(launcher: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that submitit's launcher for Slurm was given, as those of ours."""
+    given = {key: value for key, value in launcher.items() if value not in (None, "???")}
+    found = {f"launcher.{ours}": given[theirs] for theirs, ours in _SUBMITIT.items() if theirs in given}
+    if "mem_gb" in given:
+        found["launcher.memory"] = f"{given['mem_gb']}GiB"
+    extra = {key.replace("tasks_per", "ntasks_per"): given[key] for key in _SBATCH if key in given}
+    return {
+        **found,
+        "launcher.name": "slurm",
+        "launcher.extra": {**extra, **(given.get("additional_parameters") or {})},
+    }
 
 
 def value_at(node: Any, key: str) -> Any:
@@ -316,7 +344,7 @@ def _search(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> str |
 def _meaningless(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Iterator[str]:
     for group, known in (
         ("hydra/sweeper", ("basic", "optuna")),
-        ("hydra/launcher", ("basic", "joblib", "submitit_local")),
+        ("hydra/launcher", ("basic", "joblib", "submitit_local", "submitit_slurm")),
         ("hydra/sweeper/sampler", tuple(_SEARCHES)),
     ):
         choice = choices.get(group)

@@ -166,6 +166,7 @@ def write_record(job: Job, outcome: Outcome) -> None:
             "id": job.id,
             "number": job.number,
             "attempt": job.attempt,
+            **({"restarts": job.restarts} if job.restarts else {}),
             "status": outcome.status,
             "started": outcome.started or None,
             "ended": outcome.ended or None,
@@ -438,6 +439,7 @@ def read_job(directory: str) -> Job:
 def main(arguments: Sequence[str]) -> int:
     """Make the run of the job in a directory: `python -m sweeper.job DIR`."""
     job = read_job(arguments[0])
+    job = job._replace(restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0))
     for entry in reversed(job.path):
         if entry not in sys.path:
             sys.path.insert(0, entry)

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from .current import read_reports
 from .errors import RecordError, SweeperError, UsageError
@@ -30,7 +30,7 @@ from .journal import (
     point_from,
     point_texts,
 )
-from .launch import Executor, Launcher, RunDiedError
+from .launch import Executor, Keeper, Launcher, RunDiedError
 from .plan import Plan
 from .points import Points
 from .prune import Pruner
@@ -40,6 +40,7 @@ from .records import (
     ENDED,
     FAILED,
     PRUNED,
+    RUNNING,
     History,
     Job,
     Outcome,
@@ -56,6 +57,7 @@ from .trials import Trials
 from .view import View, command_line, show_param
 
 DEFAULT_TRIALS = 20
+INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
 _POLL = 0.25  # seconds between looks at what runs report
 _POLL_TO_PRUNE = 0.05  # the same, where a pruner waits for it
 _RETRIES_OF_LOST = 3  # of a run whose machine went away
@@ -95,11 +97,13 @@ class Sweep:
     asking: Future[Point | None] | None = None  # a searcher at work
     free: dict[str, list[str]] = field(default_factory=dict)  # values to hand out, by variable
     held: dict[int, dict[str, str]] = field(default_factory=dict)  # those that runs have
+    begun: dict[int, dict[str, str]] = field(default_factory=dict)  # those of an earlier process's, by run
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""
+    left: str = ""  # words for what was left to the engine
     mistake: SweeperError | None = None
-    noted: bool = False
+    noted: str = ""  # of what the executor says, what was shown
     began: float = field(default_factory=time.monotonic)
     written: float = 0.0
 
@@ -144,7 +148,9 @@ class Sweep:
                 asked.attempts = event["attempt"]
                 asked.directories.append(event["directory"])
                 self.names.add(event["directory"])
+                self.begun[number] = event.get("resources", {})
             elif event["event"] == "end":
+                self.begun.pop(number, None)
                 failed = event["status"] == FAILED and earlier.retry_failed
                 again = event["status"] == CANCELLED or failed or event.get("again", False)
                 if not again:
@@ -211,18 +217,49 @@ class Sweep:
     def tell_trackers(self, results: Sequence[RunResult]) -> None:
         """Tell what an earlier process may not have come to tell."""
         for result in results:
-            asked = self.runs[result.number]
-            try:
-                overrides = self.points.overrides(asked.point)
-            except SweeperError:
-                overrides = []
-            job = self.maker.make(
-                result.number, result.attempt, result.directory, self.plan.base, overrides, asked.params
-            )
+            job = self.job_again(self.runs[result.number], result.attempt, result.directory)
             self.trackers.retell(job, result.outcome)
+
+    def job_again(self, asked: _Asked, attempt: int, directory: str) -> Job:
+        """Return the job of an attempt that an earlier process began."""
+        try:
+            overrides = self.points.overrides(asked.point)
+        except SweeperError:
+            overrides = []
+        return self.maker.make(asked.number, attempt, directory, self.plan.base, overrides, asked.params)
+
+    def adopt(self, executor: Executor) -> None:
+        """Take over the runs of an earlier process that the engine has kept."""
+        if not hasattr(executor, "adopt"):
+            return
+        for number in [number for number in self.lined_up if number in self.begun]:
+            asked = self.runs[number]
+            job = self.job_again(asked, asked.attempts, self.place(asked.directories[-1]))
+            future = cast("Keeper", executor).adopt(job)
+            if future is None:
+                continue
+            self.lined_up.remove(number)
+            self.trackers.start(job)
+            self.live[future] = job
+            self.held[number] = self.begun[number]
+            for name, value in self.begun[number].items():
+                self.free[name].remove(value)
+
+    def leave(self, executor: Keeper) -> str:
+        """Hand all runs to an engine that keeps them, and return words for what was submitted."""
+        jobs: list[Job] = []
+        with ThreadPoolExecutor(1) as thinker:  # which a search without scores has no use for
+            while not self.reason:
+                asked = self.next_run(thinker)
+                job = None if asked is None else self.prepare(asked)
+                if job is not None:
+                    jobs.append(job)
+        self.reason = LEFT
+        return f"{len(jobs)} runs submitted, {executor.leave(jobs)}"
 
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
+        self.adopt(executor)
         with ExitStack() as stack:
             thinker = ThreadPoolExecutor(1, "sweeper-ask")  # which starts its thread when it is needed
             stack.callback(thinker.shutdown, wait=False, cancel_futures=True)
@@ -238,6 +275,9 @@ class Sweep:
                 waited: set[Future[Any]] = {*self.live, *([self.asking] if self.asking is not None else [])}
                 poll = _POLL if self.pruner is None else _POLL_TO_PRUNE
                 done, _ = wait(waited, timeout=poll, return_when=FIRST_COMPLETED)
+                if executor.note != self.noted:
+                    self.noted = executor.note
+                    self.view.line(f"note: {executor.note}")
                 self.read_reports()
                 for future in done & self.live.keys():
                     self.end(future)
@@ -289,6 +329,13 @@ class Sweep:
 
     def launch(self, executor: Executor, asked: _Asked) -> None:
         """Make a directory for a run and hand its job to the executor."""
+        job = self.prepare(asked)
+        if job is not None:
+            self.trackers.start(job)
+            self.live[executor.submit(run_job, job)] = job
+
+    def prepare(self, asked: _Asked) -> Job | None:
+        """Return a run's job, its directory made; None, and on record, if it cannot be composed."""
         asked.attempts += 1
         number, attempt = asked.number, asked.attempts
         try:
@@ -302,18 +349,13 @@ class Sweep:
             if not self.order and not self.live:
                 raise
             self.fail(asked, error)
-            return
+            return None
         asked.directories.append(name)
-        self.journal.write("start", number=number, attempt=attempt, directory=name)
-        directory = make_directory(self.place(name), fixed=True)
         taken = self.held[number] = {key: values.pop(0) for key, values in self.free.items()}
-        job = job._replace(directory=directory)
-        job = job._replace(env={**job.env, **taken, **self.trackers.environment(job)})
-        self.trackers.start(job)
-        self.live[executor.submit(run_job, job)] = job
-        if executor.note and not self.noted:
-            self.view.line(f"note: {executor.note}")
-            self.noted = True
+        more = {"resources": taken} if taken else {}
+        self.journal.write("start", number=number, attempt=attempt, directory=name, **more)
+        job = job._replace(directory=make_directory(self.place(name), fixed=True))
+        return job._replace(env={**job.env, **taken, **self.trackers.environment(job)})
 
     def free_name(self, name: str) -> str:
         """Return a directory's name that no run of the sweep has: the name itself, or with -2, -3."""
@@ -484,16 +526,22 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def conduct(sweep: Sweep, launcher: Launcher, program: Program) -> str:
-    """Drive a sweep to its end, whichever way it ends, and return its status."""
+def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool = False) -> str:
+    """Drive a sweep to its end, whichever way it ends, and return its status; or leave it to its engine."""
     executor: Executor | None = None
     try:
         with _terminable():
             executor = launcher.open(program)
             try:
+                if leaving:
+                    sweep.left = sweep.leave(cast("Keeper", executor))
+                    return RUNNING
                 sweep.drive(executor, launcher.slots)
             except KeyboardInterrupt:
-                sweep.reason = "interrupted"
+                sweep.reason = INTERRUPTED
+                if getattr(launcher, "leaves", False):
+                    sweep.view.line("interrupted: the runs go on without this process")
+                    return RUNNING
                 sweep.view.line("interrupted: ending the runs; again to end them at once")
                 try:
                     sweep.cancel(executor, sweep.plan.settings.launcher.grace)

@@ -117,6 +117,7 @@ class Job(NamedTuple):
     logging: Mapping[str, Any] | None = None  # as dictConfig has it, unresolved
     redact: tuple[str, ...] = ()  # keys of secrets, beside those that look like one
     verbose: tuple[str, ...] = ()  # the loggers of level DEBUG; an empty name is the root's
+    restarts: int = 0  # how often its engine began it anew, after it took the machine away
 
     @property
     def id(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import yamls
 from .errors import RecordError
 from .groups import digest_of
 from .job import read_record
+from .journal import read_sweep
 from .provenance import DECISIVE, git_head, versions
 from .records import Outcome
 
@@ -93,14 +94,63 @@ def start_again(directory: str) -> int:
             f"The run was not made by a program, but by {program['module']}:{program['function']}",
             hint="Make it again from Python, with the config in its .sweeper/config.yaml.",
         )
-    interpreter = program["interpreter"]
+    command = [*program_words(program), "--rerun", record.directory]
+    return subprocess.run(command, cwd=program["folder"], check=False).returncode  # noqa: S603  the user's own
+
+
+def resume(directory: str, settings: Sequence[str]) -> int:
+    """Become the program of a sweep, with `--resume` and what else is given.
+
+    Raises:
+        RecordError: if that program cannot be started again.
+    """
+    import subprocess
+    import sys
+
+    program = read_sweep(directory)["program"]
+    command = [*program_words(program), "--resume", directory, *settings]
+    if not os.path.isdir(program["folder"]):
+        raise RecordError(f"The sweep was made in {program['folder']}, which is gone", directory)
+    sys.stdout.flush()
+    if os.name == "posix":  # so that Ctrl-C and SIGTERM are the program's own
+        os.chdir(program["folder"])
+        os.execv(command[0], command)  # noqa: S606  the user's own
+    return subprocess.call(command, cwd=program["folder"])  # noqa: S603  the user's own
+
+
+def program_words(program: Mapping[str, Any]) -> list[str]:
+    """Return the words that start a program again: an interpreter, and what it runs.
+
+    Raises:
+        RecordError: if it cannot be started by words.
+    """
+    import shlex
+    import sys
+
+    main, module, interpreter = program["main"], program["module"], program["interpreter"]
     if not os.path.exists(interpreter):
         print(f"warning: {interpreter} is gone; this is {sys.executable}", file=sys.stderr)  # noqa: T201
         interpreter = sys.executable
-    main = program["main"]
-    words = main.split(" ", 1) if main.startswith("-m ") else [main]
-    command = [interpreter, *words, "--rerun", record.directory]
-    return subprocess.run(command, cwd=program["folder"], check=False).returncode  # noqa: S603  the user's own
+    if main.startswith("-m "):
+        return [interpreter, *main.split(" ", 1)]
+    if main:
+        return [interpreter, main]
+    if not module:
+        raise RecordError("The function lives in a notebook, which no command can start again")
+    name = shlex.split(program["command"])[0]
+    return [interpreter, "-c", _CALL.format(name=name, module=module, function=program["function"])]
+
+
+# A console script's function, called as the script does.
+_CALL = """\
+import sys
+from importlib import import_module
+sys.argv[0] = {name!r}
+program = import_module({module!r}).{function}
+if not hasattr(program, "__sweeper_main__"):
+    sys.exit("error: {module}:{function} is no program; it was swept from Python")
+program()
+"""
 
 
 def verdict(record: RunRecord, score: float | None) -> tuple[bool, str]:

@@ -165,7 +165,7 @@ HELP = {
     "search.warm_observe": "whether the earlier sweep's runs count as observations too",
     "pruner.name": "the pruner, which ends runs early: an option of the group sweeper/pruner",
     "launcher.name": "the launcher: an option of the group sweeper/launcher",
-    "launcher.jobs": "runs at the same time; if null one, and on a cluster as many as it takes",
+    "launcher.jobs": "runs at the same time; if null one, on a cluster as many as it takes, on slurm 16",
     "launcher.run_timeout": "time after which a run is ended, and FAILED: 90, 30m, 2h",
     "launcher.memory": "memory of a run's process: 4GiB, 500MB; what goes beyond is a MemoryError",
     "launcher.retries": "how often a failed run is made again",
@@ -223,6 +223,20 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "inline": {},
         "dask": {"address": None},
         "ray": {"address": None, "cpus": 1, "gpus": 0.0},
+        "slurm": {
+            "partition": None,
+            "account": None,
+            "qos": None,
+            "time": None,
+            "cpus": None,
+            "gpus": None,
+            "nodes": None,
+            "constraint": None,
+            "setup": None,
+            "extra": {},
+            "poll": 1.0,
+            "wait": True,
+        },
     },
     "tracker": {"sqlite": {"path": "sweeper.db"}, "none": {}},
 }
@@ -399,6 +413,8 @@ _FREE = ("lower", "upper", "address")  # null if not said, and no whole numbers
 
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
     known = OPTIONS.get(path[:-1], {}).get(name, {})
+    if path == "launcher.":  # each checks its own
+        return
     for key, value in options.items():
         usual = known.get(key, "")
         if type(usual) not in (int, type(None)) or (usual is None and (value is None or key in _FREE)):

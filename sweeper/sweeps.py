@@ -10,18 +10,18 @@ from contextlib import ExitStack
 from typing import Any
 
 from .callbacks import Callbacks
-from .errors import RecordError, SpaceError
+from .errors import RecordError, SpaceError, UsageError
 from .findings import importances, write_best
 from .grammar import show
 from .job import bind
 from .journal import Earlier, Journal, locked, read_journal, write_sweep
-from .launch import make_launcher
-from .loop import DEFAULT_TRIALS, Sweep, conduct, unwritable
+from .launch import Launcher, make_launcher
+from .loop import DEFAULT_TRIALS, INTERRUPTED, LEFT, Sweep, conduct, unwritable
 from .plan import Plan, directory_of
 from .points import Points
 from .provenance import git_state, origin
 from .prune import make_pruner
-from .records import CANCELLED, History, Point, Program, Trial, now
+from .records import History, Point, Program, Trial, now
 from .results import SweepResult, front_of, ranked
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
 from .search import Asker, Lister, Searcher, make_searcher
@@ -48,6 +48,7 @@ def run_sweep(
     pruner = make_pruner(settings.pruner, settings.goal())
     points = _checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
+    leaving = earlier is None and _is_left(launcher, plan, searcher)
     if earlier is not None:
         warm = warm_from(earlier.warm)
     else:
@@ -75,30 +76,31 @@ def run_sweep(
             sweep.restore(earlier._replace(events=read_journal(journal.path)))
             sweep.tell_trackers(sweep.results())
         shown.progress.total = _total(sweep)
-        overrides = list(earlier.overrides) if earlier is not None else []
         event = "begin" if earlier is None else "resume"
         journal.write(
-            event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(), overrides=overrides,
+            event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(),
+            overrides=list(earlier.overrides) if earlier is not None else [],
             **({"warm": warm.journaled()} if earlier is None and settings.search.warm_start else {}),
         )  # fmt: skip
         shown.begin(_headline(sweep, slots))
         callbacks = Callbacks(settings.callbacks)
         callbacks.start("on_multirun_start", config=plan.base.config())
-        status = conduct(sweep, launcher, program)
+        status = conduct(sweep, launcher, program, leaving=leaving)
         callbacks.end("on_multirun_end", config=plan.base.config())
         trackers.close(status)
         try:
-            sweep.write_results(now=True)
+            if sweep.reason != LEFT:
+                sweep.write_results(now=True)
             journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
             _say_end(sweep, program)
         except OSError as error:
             sweep.mistake = sweep.mistake or unwritable(sweep, program, error)
     if sweep.mistake is not None:
         raise sweep.mistake
-    runs = tuple(sorted(sweep.results(), key=lambda run: run.number))
     return SweepResult(
-        directory, objective, runs, sweep.reason, interrupted=status == CANCELLED, repeats=trials.repeats
-    )
+        directory, objective, tuple(sorted(sweep.results(), key=lambda run: run.number)), sweep.reason,
+        interrupted=sweep.reason == INTERRUPTED, repeats=trials.repeats,
+    )  # fmt: skip
 
 
 def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
@@ -125,6 +127,30 @@ def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -
     bind(program.function, points.compose(points.space.first()).config())
     points.check()
     return points
+
+
+def _is_left(launcher: Launcher, plan: Plan, searcher: Searcher | Lister) -> bool:
+    """Whether the runs are left to the launcher's engine, and no process looks on.
+
+    Raises:
+        UsageError: if they are, and scores or what runs report decide what comes next.
+    """
+    settings = plan.settings
+    if not getattr(launcher, "leaves", False):
+        return False
+    if hasattr(searcher, "ask") and not getattr(searcher, "blind", False):
+        raise UsageError(
+            f"The search '{settings.search.name}' needs scores, so the sweep cannot be left while it goes on",
+            "sweeper.launcher.wait is false",
+            "Leave that out, or make a grid or give --search random, sobol or lhs.",
+        )
+    if settings.pruner.name != "none":
+        raise UsageError(
+            f"The pruner '{settings.pruner.name}' needs a process that looks on, so the sweep cannot be left",
+            "sweeper.launcher.wait is false",
+            "Leave out one of the two.",
+        )
+    return True
 
 
 def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMaker:
@@ -210,6 +236,12 @@ def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
 def _say_end(sweep: Sweep, program: Program) -> None:
     """Print what came of a sweep, and write its best point as a file."""
     results, objective = sweep.results(), sweep.maker.objective
+    directory = os.path.relpath(sweep.maker.sweep_directory)
+    resume = command_line([*program.words, "--resume", directory])
+    if sweep.reason == LEFT:
+        sweep.view.line(f"{sweep.left}; they go on without this process")
+        sweep.view.line(f"wait for them, and collect what came of them, with  {resume}")
+        return
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
     standings = ranked(results, objective, sweep.trials.repeats)
     repeat = experiment = ""
@@ -227,16 +259,12 @@ def _say_end(sweep: Sweep, program: Program) -> None:
                 "note: all runs of a point agree; repeats tell something where the function draws from "
                 "random, numpy or torch, or from sweeper.current_run().seed"
             )
-    directory = os.path.relpath(sweep.maker.sweep_directory)
-    resume = ""
-    if sweep.reason == "interrupted":
-        resume = command_line([*program.words, "--resume", directory])
     ended = Ended(
         reason=sweep.reason, directory=directory, objective=objective, counts=counts,
         seconds=time.monotonic() - sweep.began, searching=sweep.searching, standings=standings,
         front=front_of(results, objective) if objective.several else [],
         importances=importances(sweep.points.space, sweep.trials.history()) if sweep.searching else {},
-        repeat=repeat, experiment=experiment, resume=resume,
+        repeat=repeat, experiment=experiment, resume=resume if sweep.reason == INTERRUPTED else "",
     )  # fmt: skip
     for line in summary(ended):
         sweep.view.line(line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from importlib import import_module
 from typing import Protocol
@@ -30,8 +30,8 @@ class RunTimeoutError(RunDiedError):
 
     cause = "timeout"
 
-    def __init__(self, seconds: float | None) -> None:
-        super().__init__(f"the run took longer than {seconds:g} s (run_timeout)")
+    def __init__(self, seconds: float | None, words: str = "") -> None:
+        super().__init__(words or f"the run took longer than {seconds:g} s (run_timeout)")
 
 
 class RunLostError(RunDiedError):
@@ -58,8 +58,20 @@ class Executor(Protocol):
         ...
 
 
+class Keeper(Executor, Protocol):
+    """An executor of an engine that keeps runs when the launching process is gone."""
+
+    def adopt(self, job: Job) -> Future[Outcome] | None:
+        """Take over a run that an earlier process submitted; None if it never came to that."""
+        ...
+
+    def leave(self, jobs: Sequence[Job]) -> str:
+        """Submit runs for a later process to adopt, and return words for what was submitted."""
+        ...
+
+
 class Launcher(Protocol):
-    """Where runs are made."""
+    """Where runs are made. One whose `leaves` is true opens a `Keeper`, and waits for no run of it."""
 
     slots: int
 
@@ -75,8 +87,9 @@ LAUNCHERS: dict[str, tuple[str, str]] = {
     "inline": ("inline", "Inline"),
     "dask": ("dask", "Dask"),
     "ray": ("ray", "Ray"),
+    "slurm": ("slurm", "Slurm"),
 }
-CLUSTERS = ("dask", "ray")  # to which a function travels by its name
+CLUSTERS = ("dask", "ray", "slurm")  # to which a function travels by its name
 
 
 def make_launcher(settings: LauncherSettings, program: Program) -> Launcher:
