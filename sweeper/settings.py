@@ -233,7 +233,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "nodes": None,
             "constraint": None,
             "setup": None,
-            "extra": {},
+            "extra": None,
             "poll": 1.0,
             "wait": True,
         },

@@ -58,6 +58,21 @@ _OVER = ("COMPLETED", "FAILED", "CANCELLED", "OUT_OF_MEMORY", *_OUT_OF_TIME, *_L
 _USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "Dependency", "BeginTime", "Cleaning")
 
 
+# A run leads a process group of its own, and what is left of that ends with it: not every cluster sees to
+# it. SIGTERM is handed on to the group; it is the run's to end, and the shell's to wait.
+_SUPERVISE = """\
+group=$!
+trap 'kill -TERM -- -$group' TERM
+while :; do
+    wait $group
+    code=$?
+    kill -0 $group 2>/dev/null || break
+done
+kill -KILL -- -$group 2>/dev/null
+exit $code
+"""
+
+
 class Options(NamedTuple):
     """What `sweeper.launcher` says for Slurm alone, in the words of sbatch."""
 
@@ -70,7 +85,7 @@ class Options(NamedTuple):
     nodes: str | int | None = None
     constraint: str | None = None
     setup: str | list[Any] | None = None
-    extra: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] | None = None
     poll: float = 1.0
     wait: bool = True
 
@@ -105,7 +120,7 @@ def options_from(given: Mapping[str, Any]) -> Options:
     if type(found.wait) is not bool:
         raise SettingsError(f"sweeper.launcher.wait must be true or false, not {show(found.wait)}")
     poll = seconds(found.poll, "sweeper.launcher.poll")
-    return found._replace(poll=max(_LOOK, poll), extra=found.extra or {})
+    return found._replace(poll=max(_LOOK, poll))
 
 
 class Slurm:
@@ -221,7 +236,7 @@ class SlurmExecutor:
         ids = [one.id for one in self.live.values()]
         if ids:
             _call("scancel", "--state=PENDING", *ids)
-            _call("scancel", "--signal=TERM", "--full", *ids)
+            _call("scancel", "--signal=TERM", "--batch", *ids)
             deadline = time.monotonic() + grace
             while time.monotonic() < deadline and not all(future.done() for future in list(self.live)):
                 time.sleep(0.02)
@@ -246,7 +261,7 @@ class SlurmExecutor:
         left, deadline = set(ids), time.monotonic() + _GONE
         if not left:
             return
-        _call("scancel", "--signal=KILL", "--full", *left)  # by itself scancel waits for Slurm's KillWait
+        _call("scancel", "--signal=KILL", *left)  # by itself scancel waits for Slurm's KillWait
         _call("scancel", *left)
         while left and time.monotonic() < deadline:
             queue = _queue()
@@ -318,7 +333,7 @@ class SlurmExecutor:
             "nodes": options.nodes,
             "constraint": options.constraint,
             "mem": f"{math.ceil(memory / 2**20)}M" if isinstance(memory, int) else None,
-            **{str(key).lstrip("-").replace("_", "-"): value for key, value in options.extra.items()},
+            **{str(key).lstrip("-").replace("_", "-"): value for key, value in (options.extra or {}).items()},
         }
         for key, value in asked.items():
             if value is True:
@@ -339,13 +354,14 @@ class SlurmExecutor:
             *(shlex.quote(job.directory) for job in jobs),
             ")",
             "run=${runs[${SLURM_ARRAY_TASK_ID:-0}]}",
-            'exec >>"$run/.sweeper/slurm.out" 2>&1',
+            'exec >>"$run/.sweeper/slurm.out" 2>&1 </dev/null',
+            "set -m",
             *([setup] if isinstance(setup, str) else map(str, setup)),
         ]
         root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         if root != sysconfig.get_path("purelib"):
             lines.append(f"export PYTHONPATH={shlex.quote(root)}${{PYTHONPATH:+:$PYTHONPATH}}")
-        return "\n".join([*lines, f'exec {python} "$run"', ""])
+        return "\n".join([*lines, f'{python} "$run" &', _SUPERVISE])
 
     # ---- watching
 
@@ -403,13 +419,12 @@ class SlurmExecutor:
         if facts and state not in _OVER:
             return
         one.over = one.over or time.monotonic()
-        code, _, number = facts.get("ExitCode", "0:0").partition(":")
         if self._look(one):
             return
-        if state in ("COMPLETED", "FAILED") and number == "0" and code in ("0", "1"):
+        if state in ("COMPLETED", "FAILED") and _exit_code(facts) in (0, 1):
             if time.monotonic() - one.over < _LAG:
                 return  # its record is on the way
-            words = f"{death(int(code))}, and without a record: {_tail(one.job) or 'see the log'}"
+            words = f"{death(_exit_code(facts))}, and without a record: {_tail(one.job) or 'see the log'}"
             self._settle(one, RunDiedError(words))
         else:
             self._settle(one, end_of(one.id, facts, self.settings.run_timeout))
@@ -436,11 +451,11 @@ def end_of(job: str, facts: Mapping[str, str], limit: float | None) -> RunDiedEr
     if not facts:
         return RunLostError(f"Slurm no longer knows job {job}, and the run left no outcome")
     state, reason = facts["JobState"], facts.get("Reason", "None")
-    code, _, number = facts.get("ExitCode", "0:0").partition(":")
+    code = _exit_code(facts)
     if state in _OUT_OF_TIME:
         return RunTimeoutError(None, f"the run took longer than {facts['TimeLimit']} (Slurm's limit)")
     late = limit is not None and _elapsed(facts) >= limit  # and so it was `timeout` that killed it
-    if state == "FAILED" and limit is not None and (code == "124" or (number == "9" and late)):
+    if state == "FAILED" and limit is not None and (code == 124 or (code == -9 and late)):
         return RunTimeoutError(limit)
     where = "" if facts.get("NodeList", "(null)") == "(null)" else f" on {facts['NodeList']}"
     why = "" if reason in ("None", "NonZeroExitCode", "JobLaunchFailure") else f" ({reason})"
@@ -450,15 +465,20 @@ def end_of(job: str, facts: Mapping[str, str], limit: float | None) -> RunDiedEr
         return _cancelled(job, reason if why else "by somebody else")
     if state == "OUT_OF_MEMORY":
         return RunDiedError(f"Slurm ended the run: it was out of memory{where}; see sweeper.launcher.memory")
-    if int(number or 0):
-        return RunDiedError(f"{death(-int(number))}{where}")
-    return RunDiedError(f"{death(int(code or 0))}{where}{why}")
+    return RunDiedError(f"{death(code)}{where}{why}")
 
 
 def _cancelled(job: str, how: str) -> RunDiedError:
     error = RunDiedError(f"Slurm job {job} was cancelled, {how}")
     error.cause = "cancelled"  # which no retry is meant for
     return error
+
+
+def _exit_code(facts: Mapping[str, str]) -> int:
+    """Return how a job ended; negative codes are signals, whether Slurm saw them or the shell did."""
+    code, _, number = facts.get("ExitCode", "0:0").partition(":")
+    found = -int(number) if int(number or 0) else int(code)
+    return 128 - found if 128 < found <= 128 + 64 else found
 
 
 def _elapsed(facts: Mapping[str, str]) -> float:
