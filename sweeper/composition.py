@@ -27,6 +27,7 @@ from .store import ConfigStore, Stored
 SPACE = "_space_"
 OPEN_SETTINGS = (
     "sweeper.job.env", "sweeper.space", "sweeper.tracker", "sweeper.callbacks", "sweeper.launcher.resources",
+    "sweeper.launcher.extra",
 )  # fmt: skip
 
 

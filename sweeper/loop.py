@@ -100,7 +100,8 @@ class Sweep:
     begun: dict[int, dict[str, str]] = field(default_factory=dict)  # those of an earlier process's, by run
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
-    reason: str = ""
+    reason: str = ""  # why no run starts any more
+    exhausted: str = ""  # why nothing more is asked for; what failed can still be made again
     left: str = ""  # words for what was left to the engine
     mistake: SweeperError | None = None
     noted: str = ""  # of what the executor says, what was shown
@@ -249,7 +250,7 @@ class Sweep:
         """Hand all runs to an engine that keeps them, and return words for what was submitted."""
         jobs: list[Job] = []
         with ThreadPoolExecutor(1) as thinker:  # which a search without scores has no use for
-            while not self.reason:
+            while self.goes_on():
                 asked = self.next_run(thinker)
                 job = None if asked is None else self.prepare(asked)
                 if job is not None:
@@ -264,13 +265,14 @@ class Sweep:
             thinker = ThreadPoolExecutor(1, "sweeper-ask")  # which starts its thread when it is needed
             stack.callback(thinker.shutdown, wait=False, cancel_futures=True)
             while True:
-                while len(self.live) < slots and self.asking is None and not self.reason:
+                while len(self.live) < slots and self.asking is None and self.goes_on():
                     asked = self.next_run(thinker)
                     if asked is not None:
                         self.launch(executor, asked)
                         self.view.progress.running = len(self.live)
                         self.view.tick()
                 if not self.live and self.asking is None:
+                    self.reason = self.reason or self.exhausted
                     return
                 waited: set[Future[Any]] = {*self.live, *([self.asking] if self.asking is not None else [])}
                 poll = _POLL if self.pruner is None else _POLL_TO_PRUNE
@@ -289,6 +291,10 @@ class Sweep:
                 self.journal.sync()
                 self.view.tick()
 
+    def goes_on(self) -> bool:
+        """Whether there is, or may be, a run to start."""
+        return not self.reason and (bool(self.lined_up) or not self.exhausted)
+
     def next_run(self, thinker: ThreadPoolExecutor) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
         settings = self.plan.settings.search
@@ -298,7 +304,7 @@ class Sweep:
         if settings.timeout is not None and time.monotonic() - self.began >= settings.timeout:
             self.reason = f"the time of {settings.timeout:g} s is over"
         elif limit is not None and len(self.trials) >= limit:
-            self.reason = "all trials made" if self.searching else "all points run"
+            self.exhausted = "all trials made" if self.searching else "all points run"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
             history = self.trials.history()
             self.asking = thinker.submit(self.asker.ask, History(list(history.ended), history.pending))
@@ -309,7 +315,7 @@ class Sweep:
     def admit(self, point: Point | None) -> None:
         """Take a point that the searcher asks for, as often as it is to be run."""
         if point is None:
-            self.reason = "the space is exhausted" if self.searching else "all points run"
+            self.exhausted = "the space is exhausted" if self.searching else "all points run"
         else:
             self.repeat(len(self.trials), point)
 

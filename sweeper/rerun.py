@@ -85,7 +85,6 @@ def differences(record: RunRecord) -> list[str]:
 def start_again(directory: str) -> int:
     """Start the program of a run with `--rerun`, as it was started then, and return its exit code."""
     import subprocess
-    import sys
 
     record = read_run(directory)
     program = record.origin["program"]

@@ -233,7 +233,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "nodes": None,
             "constraint": None,
             "setup": None,
-            "extra": None,
+            "extra": {},
             "poll": 1.0,
             "wait": True,
         },
@@ -413,7 +413,7 @@ _FREE = ("lower", "upper", "address")  # null if not said, and no whole numbers
 
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
     known = OPTIONS.get(path[:-1], {}).get(name, {})
-    if path == "launcher.":  # each checks its own
+    if path == "launcher." and name == "slurm":  # which checks its own
         return
     for key, value in options.items():
         usual = known.get(key, "")

@@ -38,6 +38,11 @@ def events(ended):
     return [json.loads(line) for line in (ended.sweep / "sweep.jsonl").read_text().splitlines()]
 
 
+def test_a_run_that_fails_when_all_others_have_begun_is_made_again_too(flaky):
+    ended = flaky.run("-m", "x=1,2", "--jobs", "4", "sweeper.launcher.retries=2")
+    assert [row["status"] for row in ended.results] == ["COMPLETED"] * 2
+
+
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 @pytest.mark.parametrize(
     ("how", "settings"),

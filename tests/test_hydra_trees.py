@@ -241,8 +241,19 @@ def test_logging_that_cannot_be_is_a_mistake(project, override, said):
 
 def test_an_unknown_plugin_is_no_reason_not_to_compose(project):
     project.write(config="x: 1\n", train_py=PRINTS)
-    ended = project.run("-m", "x=1", "hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu")
-    assert "left out: hydra.launcher.partition, hydra/launcher=submitit_slurm" in ended.err
+    ended = project.run("-m", "x=1", "hydra/launcher=flux", "hydra.launcher.partition=gpu")
+    assert "left out: hydra/launcher=flux" in ended.err
+
+
+def test_what_submitit_was_told_of_slurm_is_told_to_our_launcher(project):
+    settings = project.write(config="x: 1\n").plan(
+        "hydra/launcher=submitit_slurm", "hydra.launcher.partition=gpu", "hydra.launcher.gpus_per_node=2",
+        "hydra.launcher.mem_gb=8", "hydra.launcher.array_parallelism=12", "hydra.launcher.timeout_min=5",
+        "hydra.launcher.exclude=n7", "+hydra.launcher.additional_parameters={nice: 100}",
+    ).settings.launcher  # fmt: skip
+    assert (settings.name, settings.jobs, settings.run_timeout, settings.memory) == ("slurm", 12, 300, 2**33)
+    extra = {"exclude": "n7", "nice": 100}
+    assert settings.options == {**settings.options, "partition": "gpu", "gpus": 2, "extra": extra}
 
 
 def test_a_time_limit_of_submitit_is_one_of_the_run(project):

@@ -263,3 +263,28 @@ def test_ctrl_c_in_this_process_leaves_a_record_too(slow):
     assert code == 130, err
     assert "1 COMPLETED, 1 CANCELLED" in out
     slow.run("--resume", "here")
+
+
+def test_the_command_resume_starts_the_program_again_with_what_else_is_given(slow):
+    slow.run("-m", "x=1,1.5,2", "sweeper.sweep.dir=here", code=1)
+    refused = slow.run("-m", "sweeper", "resume", "here", "x=3", code=2)
+    assert "'x=3' would change a sweep that is resumed" in refused.err
+    slow.run("-m", "sweeper", "resume", "here", "--retry-failed", "--jobs", "2", code=1)
+    assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "start"] == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [("-m", "pkg.train"), ("-c", "import sys; sys.argv[0] = 'mytool'; from pkg.train import train; train()")],
+    ids=["a module", "a console script"],
+)
+def test_the_command_resume_knows_how_a_program_was_started(slow, line):
+    slow.write(pkg____init___py="", pkg__train_py=SLOW.replace('"conf"', '"../conf"'))
+    process = slow.start(*line, "-m", "x=1,2", "t=0", "sweeper.sweep.dir=here")
+    out, err = process.communicate()
+    assert process.returncode == 0, out + err
+    journal = slow.folder / "here/sweep.jsonl"
+    kept = [e for e in events(slow.folder / "here") if e.get("number") != 1 and e["event"] != "stop"]
+    journal.write_text("".join(json.dumps(e) + "\n" for e in kept))
+    slow.run("-m", "sweeper", "resume", "here")
+    assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "end"] == [0, 1]

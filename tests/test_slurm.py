@@ -80,7 +80,10 @@ def cluster(tmp_path_factory):
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o400)
-    munge = {"key-file": key, **{n: folder / f"munge.{n[:-5]}" for n in ("pid-file", "log-file", "seed-file")}}
+    munge = {
+        "key-file": key,
+        **{n: folder / f"munge.{n[:-5]}" for n in ("pid-file", "log-file", "seed-file")},
+    }
     with ExitStack() as stack:
         before = os.environ.get("SLURM_CONF")
         os.environ["SLURM_CONF"] = str(config)
@@ -88,7 +91,12 @@ def cluster(tmp_path_factory):
         if before is not None:
             stack.callback(os.environ.__setitem__, "SLURM_CONF", before)
         for line in (
-            ["munged", "--force", f"--socket={folder}/munge.socket", *(f"--{n}={p}" for n, p in munge.items())],
+            [
+                "munged",
+                "--force",
+                f"--socket={folder}/munge.socket",
+                *(f"--{n}={p}" for n, p in munge.items()),
+            ],
             ["slurmctld", "-f", str(config)],
             ["slurmd", "-f", str(config)],
         ):
@@ -110,8 +118,8 @@ def end(pid_file):
     with suppress(OSError, ValueError):
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGTERM)
-        for _ in range(50):
-            time.sleep(0.1)
+        for _ in range(20):
+            time.sleep(0.05)
             os.kill(pid, 0)
         os.kill(pid, signal.SIGKILL)
 
@@ -145,17 +153,21 @@ def slurm(cluster, project):
     """A program whose runs end in many ways; `how=wait` waits for a file `go`."""
     sleep = 900000 + os.getpid() % 90000
     project.sleep = str(sleep)
-    return project.write(config=f"x: 0\nhow: well\nsleep: {sleep}\n", train_py=TRAIN)
+    yield project.write(config=f"x: 0\nhow: well\nsleep: {sleep}\n", train_py=TRAIN)
+    for id_ in queue(project, "%F"):
+        call("scancel", id_)
 
 
 def events(project, name="here"):
     return [json.loads(line) for line in (project.folder / name / "sweep.jsonl").read_text().splitlines()]
 
 
-def queue(project):
-    """Return the states of the project's jobs in the queue."""
-    lines = call("squeue", "--noheader", "--array", "--format=%T %Z").stdout.splitlines()
-    return [state for state, _, folder in (line.partition(" ") for line in lines) if folder == str(project.folder)]
+def queue(project, what="%T"):
+    """Return the states of the project's jobs in the queue, or what else squeue knows of them."""
+    lines = call("squeue", "--noheader", "--array", f"--format={what} %Z").stdout.splitlines()
+    return [
+        state for state, _, folder in (line.partition(" ") for line in lines) if folder == str(project.folder)
+    ]
 
 
 def started(project, *arguments, running=2):
@@ -276,8 +288,10 @@ def test_a_sweep_is_submitted_as_arrays_left_and_collected_later(slurm):
     first = begun(slurm)[0].parent
     job = json.loads((first / ".sweeper/slurm.json").read_text())["job"]
     assert call("scontrol", "requeue", job).returncode == 0
+    wait_until(lambda: "PENDING" in call("squeue", "--jobs", job, "--format=%T").stdout)
+    call("scontrol", "update", f"jobid={job}", "starttime=now")  # by itself Slurm waits for two minutes
     (slurm.folder / "go").touch()
-    slurm.run("-m", "sweeper.commands", "resume", "here")
+    slurm.run("-m", "sweeper", "resume", "here")
     rows = (slurm.folder / "here/results.csv").read_text().splitlines()[1:]
     assert [row.split(",")[1] for row in rows] == ["COMPLETED"] * 6
     assert yaml.safe_load((first / ".sweeper/run.yaml").read_text())["restarts"] == 1
@@ -325,13 +339,15 @@ def test_options_go_to_sbatch_under_its_own_names(slurm):
     slurm.run(
         "-m", "x=1", "how=wait", "sweeper.sweep.dir=here", *SLURM, "sweeper.launcher.wait=false",
         "sweeper.launcher.cpus=2", "sweeper.launcher.time='0:30'", "sweeper.launcher.memory=100MiB",
-        "sweeper.launcher.setup=export FROM_SETUP=1", "sweeper.launcher.extra={comment: hello}",
+        "sweeper.launcher.setup=export FROM_SETUP=1", "sweeper.launcher.extra.comment=hello",
     )  # fmt: skip
     job = json.loads((slurm.folder / "here/0/.sweeper/slurm.json").read_text())["job"]
     said = call("scontrol", "show", "job", "--oneliner", job).stdout
     for words in ("NumCPUs=2", "TimeLimit=00:01:00", "MinMemoryNode=100M", "Comment=hello"):
         assert words in said
-    assert "export FROM_SETUP=1" in call("scontrol", "write", "batch_script", job.partition("_")[0], "-").stdout
+    assert (
+        "export FROM_SETUP=1" in call("scontrol", "write", "batch_script", job.partition("_")[0], "-").stdout
+    )
     call("scancel", job)
     ended = slurm.run("--resume", "here", code=1)
     assert "was cancelled, by somebody else" in ended.out

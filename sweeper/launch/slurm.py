@@ -53,7 +53,8 @@ _GONE = 20.0  # seconds for the queue to be rid of what was ended
 # How a job can have ended; any other state goes on, or may again.
 _LOST = ("NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "PREEMPTED", "RECONFIG_FAIL", "REVOKED")
 _OUT_OF_TIME = ("TIMEOUT", "DEADLINE")
-_OVER = ("COMPLETED", "FAILED", "CANCELLED", "OUT_OF_MEMORY", *_OUT_OF_TIME, *_LOST)
+_ABSENT = "ABSENT"  # our word for a task of an array that is known, when the task itself is not
+_OVER = ("COMPLETED", "FAILED", "CANCELLED", "OUT_OF_MEMORY", _ABSENT, *_OUT_OF_TIME, *_LOST)
 # Reasons to wait that need no word.
 _USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "Dependency", "BeginTime", "Cleaning")
 
@@ -421,6 +422,8 @@ class SlurmExecutor:
         one.over = one.over or time.monotonic()
         if self._look(one):
             return
+        if state == _ABSENT:  # long over and forgotten, or else cancelled before it began
+            facts = {} if one.read else {"JobState": "CANCELLED"}
         if state in ("COMPLETED", "FAILED") and _exit_code(facts) in (0, 1):
             if time.monotonic() - one.over < _LAG:
                 return  # its record is on the way
@@ -519,7 +522,8 @@ def _facts(job: str) -> dict[str, str] | None:
     """Return what scontrol knows of a job: nothing if it has forgotten it, None if it does not answer."""
     done = _call("scontrol", "show", "job", "--oneliner", job)
     if done.returncode != 0:
-        return {} if "Invalid job id" in done.stderr + done.stdout else None
+        said = done.stderr + done.stdout
+        return {"JobState": _ABSENT} if " not found" in said else {} if "Invalid job id" in said else None
     lines = done.stdout.splitlines()
     return dict(word.split("=", 1) for word in lines[0].split() if "=" in word) if lines else None
 
