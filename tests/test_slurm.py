@@ -335,6 +335,18 @@ def test_what_slurm_refuses_is_said_in_its_own_words(slurm):
     assert "Traceback" not in ended.err
 
 
+def test_a_function_without_a_name_cannot_travel(slurm):
+    slurm.write(
+        notebook_py="""
+        import sweeper
+        overrides = ["x=1,2", "sweeper/launcher=slurm"]
+        sweeper.sweep(lambda cfg: cfg.x, config={"x": 0}, overrides=overrides)
+    """
+    )
+    ended = slurm.run("notebook.py", code=1)
+    assert "UsageError: The launcher slurm needs a function that its jobs can import by name" in ended.err
+
+
 def test_options_go_to_sbatch_under_its_own_names(slurm):
     slurm.run(
         "-m", "x=1", "how=wait", "sweeper.sweep.dir=here", *SLURM, "sweeper.launcher.wait=false",

@@ -48,6 +48,7 @@ _PATIENCE = 600.0  # seconds for which runs are submitted again, where Slurm tak
 _AGAIN = 5.0  # seconds between two such attempts
 _KILL_AFTER = 2  # seconds between the polite signal and the last one, for a run out of time
 _QUEUED_LONG = 10.0  # seconds in the queue after which it is said what for
+_ASKS = 30  # of Slurm for a job by its name, one a second
 _GONE = 20.0  # seconds for the queue to be rid of what was ended
 
 # How a job can have ended; any other state goes on, or may again.
@@ -144,7 +145,16 @@ class Slurm:
             )
 
     def open(self, program: Program) -> SlurmExecutor:
-        """Return an executor that submits what it is given."""
+        """Return an executor that submits what it is given.
+
+        Raises:
+            UsageError: if no job could find the program's function.
+        """
+        if not program.ref.module:
+            raise UsageError(
+                "The launcher slurm needs a function that its jobs can import by name",
+                hint="Define it at the top level of a file.",
+            )
         return SlurmExecutor(program, self.settings, self.options, self.slots)
 
 
@@ -168,7 +178,7 @@ class SlurmExecutor:
         self.note = ""
         self.unsent: set[Future[Outcome]] = set()
         self.live: dict[Future[Outcome], _Submitted] = {}
-        self.leaving: set[str] = set()  # jobs whose outcome is known, but that Slurm may still have
+        self.lingering: set[str] = set()  # jobs whose outcome is known, but that Slurm may still have
         self.closing = threading.Event()
         self.poll = options.poll
         self.begun = False
@@ -198,7 +208,7 @@ class SlurmExecutor:
                 known = json.load(file)
         except (OSError, ValueError):
             return None
-        found = known["job"] or _find(known["name"], known["index"])
+        found = known["job"] or _find_at_last(known["name"], known["index"])
         if found is None:
             return None
         future: Future[Outcome] = Future()
@@ -231,10 +241,11 @@ class SlurmExecutor:
             return
         self.closing.set()
         self.sender.shutdown(wait=True, cancel_futures=True)  # what is being submitted has its id then
-        for future in self.unsent:
-            future.set_exception(RunDiedError("the run was not submitted"))
+        while self.unsent:
+            self.unsent.pop().set_exception(RunDiedError("the run was not submitted"))
         self.poll = _LOOK
-        ids = [one.id for one in self.live.values()]
+        ours = list(self.live.values())
+        ids = [one.id for one in ours]
         if ids:
             _call("scancel", "--state=PENDING", *ids)
             _call("scancel", "--signal=TERM", "--batch", *ids)
@@ -242,6 +253,9 @@ class SlurmExecutor:
             while time.monotonic() < deadline and not all(future.done() for future in list(self.live)):
                 time.sleep(0.02)
         self._end(ids)
+        for one in ours:  # so that a resumed sweep takes none for cancelled by somebody else
+            with suppress(OSError):
+                os.unlink(f"{one.job.records}/slurm.json")
 
     def shutdown(self) -> None:
         """Let go of what has ended; end what has not, where somebody was to wait for it."""
@@ -249,11 +263,11 @@ class SlurmExecutor:
         self.sender.shutdown(wait=True, cancel_futures=True)
         if self.options.wait:
             deadline = time.monotonic() + self.settings.grace  # a process ends soon after its run
-            while self.leaving and not self.live and time.monotonic() < deadline:
+            while self.lingering and not self.live and time.monotonic() < deadline:
                 time.sleep(0.05)
                 queue = _queue()
-                self.leaving &= queue.keys() if queue is not None else self.leaving
-            self._end([*self.leaving, *(one.id for one in self.live.values())])
+                self.lingering &= queue.keys() if queue is not None else self.lingering
+            self._end([*self.lingering, *(one.id for one in self.live.values())])
         self.poll = math.inf
         self.live.clear()
 
@@ -288,10 +302,11 @@ class SlurmExecutor:
                     future.set_exception(RunDiedError(str(error)))
                     return
                 self.note = f"Slurm takes no runs at present ({error.what}); they are submitted again"
-                known = _find(name, None)  # it may have been taken all the same
-                if known is not None:
-                    found = known
-                    break
+                with suppress(LookupError):
+                    known = _find(name, None)  # it may have been taken all the same
+                    if known is not None:
+                        found = known
+                        break
         _note(job, name, None, found)
         self.live[future] = _Submitted(job, found, future, time.monotonic())
 
@@ -395,7 +410,7 @@ class SlurmExecutor:
         if found.status == FAILED:
             found = found._replace(cause="error")
         if one.over is None:
-            self.leaving.add(one.id)
+            self.lingering.add(one.id)
         self._settle(one, found)
         return True
 
@@ -404,7 +419,7 @@ class SlurmExecutor:
         queue = _queue()
         if queue is None:  # the controller does not answer: nothing is known
             return
-        self.leaving &= queue.keys()
+        self.lingering &= queue.keys()
         for one in list(self.live.values()):
             state, reason = queue.get(one.id, ("", ""))
             if not state:
@@ -500,11 +515,31 @@ def _queue() -> dict[str, tuple[str, str]] | None:
 
 
 def _find(name: str, index: int | None) -> str | None:
-    """Return the id of a job, or of a task of an array, that has a name."""
-    found = [id_ for id_, _, _, known in _lines("--states=all") or () if known == name]
+    """Return the id of a job, or of a task of an array, that has a name; None if there is none.
+
+    Raises:
+        LookupError: if Slurm does not answer.
+    """
+    lines = _lines("--states=all")
+    if lines is None:
+        raise LookupError
+    found = [id_ for id_, _, _, known in lines if known == name]
     if index is not None:
         found = [id_ for id_ in found if id_.endswith(f"_{index}")]
     return found[-1] if found else None
+
+
+def _find_at_last(name: str, index: int | None) -> str | None:
+    """Return what `_find` does, once Slurm answers.
+
+    Raises:
+        UsageError: if it does not.
+    """
+    for _ in range(_ASKS):
+        with suppress(LookupError):
+            return _find(name, index)
+        time.sleep(1.0)
+    raise UsageError("Slurm does not say which runs it has", hint="Resume the sweep when squeue answers.")
 
 
 def _lines(states: str) -> list[list[str]] | None:
