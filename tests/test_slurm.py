@@ -344,7 +344,7 @@ def test_a_function_without_a_name_cannot_travel(slurm):
     """
     )
     ended = slurm.run("notebook.py", code=1)
-    assert "UsageError: The launcher slurm needs a function that its jobs can import by name" in ended.err
+    assert "The launcher 'slurm' needs a function that its workers can import" in ended.err
 
 
 def test_options_go_to_sbatch_under_its_own_names(slurm):

@@ -37,7 +37,7 @@ from ..grammar import show
 from ..job import read_record, write_job
 from ..records import CANCELLED, ENDED, FAILED, Job, Outcome, Program
 from ..settings import LauncherSettings, seconds
-from . import RunDiedError, RunLostError, RunTimeoutError, death, thread_limits
+from . import THREADS, RunDiedError, RunLostError, RunTimeoutError, death, thread_limits
 from .forkserver import QUIETLY
 
 JOBS = 16  # runs in the queue at once, where nothing is said
@@ -145,16 +145,7 @@ class Slurm:
             )
 
     def open(self, program: Program) -> SlurmExecutor:
-        """Return an executor that submits what it is given.
-
-        Raises:
-            UsageError: if no job could find the program's function.
-        """
-        if not program.ref.module:
-            raise UsageError(
-                "The launcher slurm needs a function that its jobs can import by name",
-                hint="Define it at the top level of a file.",
-            )
+        """Return an executor that submits what it is given."""
         return SlurmExecutor(program, self.settings, self.options, self.slots)
 
 
@@ -323,8 +314,10 @@ class SlurmExecutor:
         ]  # fmt: skip
         # What Slurm told of a job that this process may itself be in is not the runs'.
         kept = {k: v for k, v in os.environ.items() if not k.startswith("SLURM_") or k == "SLURM_CONF"}
-        threads = self.settings.threads or self.options.cpus or 1
-        limits = thread_limits(self.settings._replace(threads=threads))
+        usual = str(self.options.cpus or 1)
+        limits = {name: usual for name in THREADS if name not in os.environ}
+        if self.settings.threads:
+            limits = thread_limits(self.settings)
         done = _run(words, self._script(jobs), {**kept, **limits})
         if done.returncode != 0:
             said = [line.removeprefix("sbatch: ") for line in done.stderr.strip().splitlines()]
