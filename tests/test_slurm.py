@@ -289,6 +289,7 @@ def test_a_sweep_is_submitted_as_arrays_left_and_collected_later(slurm):
     job = json.loads((first / ".sweeper/slurm.json").read_text())["job"]
     assert call("scontrol", "requeue", job).returncode == 0
     wait_until(lambda: "PENDING" in call("squeue", "--jobs", job, "--format=%T").stdout)
+    time.sleep(1.2)  # a node knows by the second which of a job's lives it has ended
     call("scontrol", "update", f"jobid={job}", "starttime=now")  # by itself Slurm waits for two minutes
     (slurm.folder / "go").touch()
     slurm.run("-m", "sweeper", "resume", "here")
