@@ -18,6 +18,7 @@ _SECRET = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|secret|credentials?|token|api_?key|"
     r"(?:access|private|secret|auth|account)_?key)$"
 )
+_OWN = ("sweeper.tracker.notify.url",)  # a webhook's address is all it takes to use it
 _VOCABULARY = re.compile(r"(?:^|_)(?:pad|eos|bos|unk|mask|cls|sep|start|end|image|special)_token$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -29,6 +30,8 @@ def hides(key: str, patterns: Sequence[str] = ()) -> bool:
     (True, True, False, False)
     """
     last = key.rpartition(".")[2]
+    if key in _OWN:
+        return True
     if any(fnmatchcase(key, pattern) or fnmatchcase(last, pattern) for pattern in patterns):
         return True
     words = _CAMEL.sub("_", last).replace("-", "_").lower()

@@ -224,7 +224,15 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "dask": {"address": None},
         "ray": {"address": None, "cpus": 1, "gpus": 0.0},
     },
-    "tracker": {"sqlite": {"path": "sweeper.db"}, "none": {}},
+    "tracker": {
+        "sqlite": {"path": "sweeper.db"},
+        "wandb": {"project": None, "entity": None, "mode": None, "dir": None},
+        "comet": {"workspace": None, "project": None, "mode": "online", "dir": "comet"},
+        "tensorboard": {"dir": None},
+        "sacred": {"dir": "sacred"},
+        "notify": {"url": None, "on": ["failed", "sweep"]},
+        "none": {},
+    },
 }
 
 

@@ -6,6 +6,7 @@ do, delays a run or fails one. What it is given has no secrets in it any more.
 
 from __future__ import annotations
 
+import math
 import queue
 import sys
 import threading
@@ -18,10 +19,12 @@ from typing import Any, NamedTuple, Protocol
 
 from .. import yamls
 from ..current import read_reports
-from ..errors import SettingsError, SweeperError, nearest
+from ..errors import SettingsError, SweeperError, TrackerError, nearest
+from ..grammar import show
 from ..job import read_record
 from ..records import Job, Outcome
 from ..redact import masked, masked_override, masked_words
+from ..settings import OPTIONS
 
 
 class SweepRecord(NamedTuple):
@@ -54,10 +57,14 @@ class SweepRecord(NamedTuple):
 class Tracker(Protocol):
     """A backend. It is made with a `SweepRecord` and its settings, before the first run is told.
 
-    Beside these three it may have `flush()`, called when there is nothing else to do; `close(status)`,
-    when the sweep has ended; `has(run)`, whether it knows a run's end from before, so that a resumed
-    sweep does not tell it again; and `environment(run)`, which returns environment variables for the
-    run's process and is waited for before that starts.
+    Beside these three it may have `flush()`, called a fifth of a second after the first thing that it
+    keeps back; `close(status)`, when the sweep has ended; `has(run)`, whether it knows a run's end from
+    before (without it, the run's own `.sweeper/told` says so), so that a resumed sweep does not tell it
+    again; and `environment(run)`, which returns environment variables for the run's process and is
+    waited for before that starts.
+
+    A second attempt at a run is started under the id of the first, and takes its place; the first is
+    not finished, but where it was interrupted.
     """
 
     def start(self, run: Job) -> None:
@@ -74,7 +81,14 @@ class Tracker(Protocol):
 
 
 # Every tracker that ships, by the name of its option: module and class.
-TRACKERS: dict[str, tuple[str, str]] = {"sqlite": ("sqlite", "Sqlite")}
+TRACKERS: dict[str, tuple[str, str]] = {
+    "sqlite": ("sqlite", "Sqlite"),
+    "wandb": ("wandb", "Wandb"),
+    "comet": ("comet", "Comet"),
+    "tensorboard": ("tensorboard", "TensorBoard"),
+    "sacred": ("sacred", "Sacred"),
+    "notify": ("notify", "Notify"),
+}
 ENTRY_POINTS = "sweeper.trackers"  # the group in which other packages name theirs
 
 
@@ -121,6 +135,7 @@ class Trackers:
 
 _FLUSH_EVERY = 0.2  # seconds
 _PATIENCE = 30.0  # seconds that a run waits for what a tracker puts into its environment
+_SILENCE = 3.0  # seconds after which it is said whom the end waits for
 _OPTIONAL = ("flush", "close")
 
 
@@ -131,6 +146,7 @@ class _Line:
         self.name, self.kind, self.make, self.redact = name, kind, make, redact
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.masked: dict[str, Job] = {}
+        self.finished: list[Job] = []  # those that the next flush makes safe
         self.tracker: Any = None
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
@@ -180,22 +196,44 @@ class _Line:
 
     def _do(self, verb: str, *what: Any) -> Any:
         method = getattr(self.tracker, verb, None)
-        if method is None and verb in _OPTIONAL:
-            return None
-        assert method is not None, f"{type(self.tracker).__name__} has no method {verb}"  # noqa: S101
         if verb in _OPTIONAL:
-            return method(*what)
+            if method is not None:
+                method(*what)
+            self._note_told()
+            return None
+        if method is None:
+            raise TrackerError(f"{type(self.tracker).__name__} has no method {verb!r}")
         run, *rest = what
-        return method(self._without_secrets(run, verb), *rest)
+        came = method(self._without_secrets(run, verb), *rest)
+        if verb == "finish":
+            self.finished.append(run)
+        return came
 
     def _retell(self, run: Job, outcome: Outcome) -> None:
-        has = getattr(self.tracker, "has", None)
-        if has is not None and has(run):
+        has = getattr(self.tracker, "has", self._was_told)
+        if has(run):
             return
         self._do("start", run)
         for line in read_reports(run.directory)[0]:
             self._do("log", run, line["metrics"], line["step"], line["time"])
         self._do("finish", run, read_record(run.directory) or outcome)
+
+    def _note_told(self) -> None:
+        """Write into the runs' directories that this tracker knows their ends, if it cannot say so itself."""
+        finished, self.finished = self.finished, []
+        if hasattr(self.tracker, "has"):
+            return
+        for run in finished:
+            if run.sweep_directory:  # a single run is never told again
+                with suppress(OSError), open(f"{run.records}/told", "a", encoding="utf-8") as file:
+                    file.write(f"{self.name}\n")
+
+    def _was_told(self, run: Job) -> bool:
+        try:
+            with open(f"{run.records}/told", encoding="utf-8") as file:
+                return self.name in file.read().splitlines()
+        except OSError:
+            return False
 
     def _without_secrets(self, run: Job, verb: str) -> Job:
         known = self.masked.get(run.id)
@@ -222,17 +260,25 @@ class _Line:
         return masked(config, self.redact) if self._wants_config else {}
 
     def end(self) -> None:
+        """Wait until all that was told is written; Ctrl-C ends the waiting, not the sweep."""
         self.queue.put(None)
-        self.thread.join()
+        self.thread.join(_SILENCE)
+        if not self.thread.is_alive():
+            return
+        print(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it", file=sys.stderr)  # noqa: T201
+        with suppress(KeyboardInterrupt):
+            self.thread.join()
 
 
 def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     """Return the trackers that the settings name; the embedded one is always among them.
 
     Raises:
-        SettingsError: if there is none of a name.
+        SettingsError: if there is none of a name, or it has no such setting.
     """
-    named = {name: options for name, options in settings.items() if isinstance(options, dict)}
+    named = {name: options for name, options in settings.items() if name != "redact"}
+    for name, options in named.items():
+        _check(name, options)
     if "none" in named:
         return Trackers()
     named.setdefault("sqlite", {})
@@ -243,6 +289,24 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
         given = {key: value for key, value in options.items() if key != "_target_"}
         found.lines.append(_Line(name, kinds[name], partial(kinds[name], sweep, **given), sweep.redact))
     return found
+
+
+def _check(name: str, options: Any) -> None:
+    """Refuse what is no node of a tracker, and settings that a tracker which ships does not have."""
+    if not isinstance(options, dict):
+        raise SettingsError(
+            f"sweeper.tracker.{name} must be a mapping, not {show(options)}",
+            hint="A tracker's settings stand under its name: {mine: {_target_: package.Tracker}}",
+        )
+    known = OPTIONS["tracker"].get(name)
+    if known is None or "_target_" in options:
+        return
+    for key in options:
+        if key not in known:
+            raise SettingsError(
+                f"There is no setting sweeper.tracker.{name}.{key}",
+                hint=nearest(str(key), known) or f"sweeper.tracker.{name} has {', '.join(known) or 'none'}.",
+            )
 
 
 def _kind(name: str, options: Mapping[str, Any]) -> Any:
@@ -262,9 +326,38 @@ def _kind(name: str, options: Mapping[str, Any]) -> Any:
 
     others = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name in others:
-        return others[name].load()
+        try:
+            return others[name].load()
+        except Exception as error:  # noqa: BLE001  whatever another package's import comes to
+            raise SettingsError(f"The tracker {name!r} cannot be imported: {error}") from None
     known = [*TRACKERS, *others]
     raise SettingsError(
         f"There is no tracker {name!r}",
         hint=nearest(name, known) or f"There are {', '.join(known)} and none; or name a class by _target_.",
     )
+
+
+# ------------------------------------------------------------------------------ what trackers share
+
+
+def library(package: str, tracker: str) -> Any:
+    """Return the package that a tracker works with, imported; its extra has the tracker's name.
+
+    Raises:
+        TrackerError: if it is not installed.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise TrackerError(
+            f"it needs the package {package} ({error})", hint=f"pip install 'sweeper[{tracker}]'"
+        ) from None
+
+
+def unreported(outcome: Outcome, last: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that a run returned, beside those that it had reported, with their `last` values."""
+    return {
+        name: value
+        for name, value in outcome.metrics.items()
+        if name not in last or not (last[name] == value or (math.isnan(value) and math.isnan(last[name])))
+    }
