@@ -98,6 +98,7 @@ class Sweep:
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""
+    spent: str = ""  # the same, where nothing is left to ask: a run that fails is made again even then
     mistake: SweeperError | None = None
     noted: bool = False
     began: float = field(default_factory=time.monotonic)
@@ -227,7 +228,7 @@ class Sweep:
             thinker = ThreadPoolExecutor(1, "sweeper-ask")  # which starts its thread when it is needed
             stack.callback(thinker.shutdown, wait=False, cancel_futures=True)
             while True:
-                while len(self.live) < slots and self.asking is None and not self.reason:
+                while len(self.live) < slots and self.asking is None and self.goes_on():
                     asked = self.next_run(thinker)
                     if asked is not None:
                         self.launch(executor, asked)
@@ -249,6 +250,10 @@ class Sweep:
                 self.journal.sync()
                 self.view.tick()
 
+    def goes_on(self) -> bool:
+        """Whether runs may start: any, or after the last point those that are made again."""
+        return not self.reason or (self.reason == self.spent and bool(self.lined_up))
+
     def next_run(self, thinker: ThreadPoolExecutor) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
         settings = self.plan.settings.search
@@ -258,7 +263,7 @@ class Sweep:
         if settings.timeout is not None and time.monotonic() - self.began >= settings.timeout:
             self.reason = f"the time of {settings.timeout:g} s is over"
         elif limit is not None and len(self.trials) >= limit:
-            self.reason = "all trials made" if self.searching else "all points run"
+            self.reason = self.spent = "all trials made" if self.searching else "all points run"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
             history = self.trials.history()
             self.asking = thinker.submit(self.asker.ask, History(list(history.ended), history.pending))
@@ -269,7 +274,7 @@ class Sweep:
     def admit(self, point: Point | None) -> None:
         """Take a point that the searcher asks for, as often as it is to be run."""
         if point is None:
-            self.reason = "the space is exhausted" if self.searching else "all points run"
+            self.reason = self.spent = "the space is exhausted" if self.searching else "all points run"
         else:
             self.repeat(len(self.trials), point)
 
@@ -371,7 +376,8 @@ class Sweep:
         retries = settings.retries if outcome.cause in settings.causes() else 0
         if outcome.cause == "lost":
             retries = max(settings.retries, _RETRIES_OF_LOST)
-        if outcome.status != FAILED or job.attempt > retries or self.reason:
+        stopped = self.reason != self.spent
+        if outcome.status != FAILED or job.attempt > retries or stopped:
             return False
         self.journal.write("end", number=job.number, attempt=job.attempt, again=True, **journaled(outcome))
         self.view.ended(job, outcome)
