@@ -11,7 +11,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -129,12 +129,17 @@ class Comet:
                 theirs.log_other(name, getattr(outcome, name))
         for entry in outcome.inputs:
             theirs.log_other(f"input.{entry['name']}", f"{entry['path']} sha256={entry['sha256']}")
-        self.ending = [*(found for found in self.ending if not found.done()), self.pool.submit(theirs.end)]
+        self.ending.append(self.pool.submit(theirs.end))
+
+    def flush(self) -> None:
+        """Wait until what has ended is written or sent: only then is its end known."""
+        wait(self.ending)
+        self.ending.clear()
 
     def close(self, status: str) -> None:
         """Wait until the experiments have ended."""
         for theirs in self.runs.values():
-            self.ending.append(self.pool.submit(theirs.end))
+            self.pool.submit(theirs.end)
         self.pool.shutdown()
 
 

@@ -46,16 +46,17 @@ class Wandb:
         mode: str | None = None,
         dir: str | None = None,  # noqa: A002
     ) -> None:
-        self.wandb = library("wandb", "wandb")
         self.sweep, self.entity = sweep, entity
         self.project = project or os.environ.get("WANDB_PROJECT") or sweep.name
         self.mode = mode or os.environ.get("WANDB_MODE") or "online"
         if self.mode not in _MODES:
             raise TrackerError(f"sweeper.tracker.wandb.mode must be one of {', '.join(_MODES)}")
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # threads that send what nobody told
+        self.wandb = library("wandb", "wandb")
         self.folder = os.path.join(sweep.folder, dir or os.environ.get("WANDB_DIR") or "")
         os.makedirs(self.folder, exist_ok=True)
         self.wandb.setup(self.wandb.Settings(silent=True))
-        if self.mode == "online" and not self.wandb.login(prompt=False):
+        if self.mode == "online" and not self.wandb.login(prompt=False, verify=False):
             raise TrackerError(
                 "Weights & Biases has no key of yours",
                 hint="Call `wandb login`, set WANDB_API_KEY, or use sweeper.tracker.wandb.mode=offline.",
@@ -69,8 +70,9 @@ class Wandb:
         name = run.id.replace("/", "-")
         for folder in ("wandb", ".wandb"):
             place = escape(os.path.join(self.folder, folder))
-            for earlier in glob(f"{place}/offline-run-*-{escape(name)}"):
-                shutil.rmtree(earlier, ignore_errors=True)
+            for ending in (escape(name), f"{escape(name)}-kept"):
+                for earlier in glob(f"{place}/offline-run-*-{ending}"):
+                    shutil.rmtree(earlier, ignore_errors=True)
         self.runs[run.id] = self._begin(run, name)
 
     def _begin(self, run: Job, name: str) -> Any:
@@ -84,7 +86,7 @@ class Wandb:
                 f"  Runs are kept; later: wandb sync {os.path.relpath(self.folder)}/wandb/offline-run-*",
                 file=sys.stderr,
             )
-            found = self._init(run, name)
+            found = self._init(run, f"{name}-kept")  # their service holds on to the name
         if before is None:  # a run that uses wandb by itself is to have a service process of its own
             os.environ.pop("WANDB_SERVICE", None)
         found.define_metric("*", step_metric="step", step_sync=False)
@@ -111,7 +113,7 @@ class Wandb:
                 save_code=False,
                 disable_job_creation=True,
                 symlink=False,
-                init_timeout=20,
+                init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", "20")),
                 finish_timeout=60,  # what is not sent by then stays on the disk
                 x_disable_meta=True,
                 x_disable_machine_info=True,
