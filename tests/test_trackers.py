@@ -652,6 +652,42 @@ experiment.run()
 
 
 @pytest.mark.skipif("wandb" not in here, reason="wandb is not installed")
+@pytest.mark.parametrize("how", [["x=1"], ["-m", "x=1", "sweeper/launcher=inline"]])
+def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monkeypatch, how):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    project.write(
+        config="x: 1\nsweeper: {name: ours}\n",
+        train_py="""
+        import time
+        import sweeper, wandb
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(1)
+            wandb.init(project="mine", settings=wandb.Settings(console="off", silent=True))
+            wandb.log({"own": 1})
+            wandb.finish()
+            sweeper.report({"loss": 2.0}, step=0)
+            return 1.0
+
+        if __name__ == "__main__":
+            train()
+    """,
+    )
+    ended = project.run(*how, "--tracker", "wandb")
+    assert "warning" not in ended.err
+    found = [wandb_records(path) for path in project.folder.glob("wandb/offline-run-*/*.wandb")]
+    keys = {
+        next(r.run.project for r in records if r.HasField("run")): {
+            i.key or i.nested_key[0] for r in records for i in r.history.item if not i.key.startswith("_")
+        }
+        for records in found
+    }
+    assert {project: "own" in found for project, found in keys.items()} == {"mine": True, "ours": False}
+    assert "loss" in keys["ours"]
+
+
+@pytest.mark.skipif("wandb" not in here, reason="wandb is not installed")
 def test_a_run_of_weights_and_biases_has_the_sweep_as_its_group_the_tags_and_the_note(told):
     folder = told[0].folder
     (path,) = folder.glob("wandb/offline-run-*-0/run-*.wandb")

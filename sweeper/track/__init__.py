@@ -63,6 +63,10 @@ class Tracker(Protocol):
     again; and `environment(run)`, which returns environment variables for the run's process and is
     waited for before that starts.
 
+    Two attributes of the class say what it does not need: `config = False`, that it gets no configs; and
+    `late = True`, that it hears of a single run only when that has ended, since the function, which runs in
+    the same process, may use the same client.
+
     A second attempt at a run is started under the id of the first, and takes its place; the first is
     not finished, but where it was interrupted.
     """
@@ -148,6 +152,7 @@ class _Line:
         self.masked: dict[str, Job] = {}
         self.finished: list[Job] = []  # those that the next flush makes safe
         self.tracker: Any = None
+        self.held: tuple[Any, ...] = ()  # the start of a single run, for a tracker that hears of it late
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
         self.thread.start()
@@ -179,19 +184,24 @@ class _Line:
                 flush_at = time.monotonic() + _FLUSH_EVERY
 
     def _try(self, verb: str, what: tuple[Any, ...]) -> Any:
+        if verb == "start" and getattr(self.kind, "late", False) and not what[0].sweep_directory:
+            self.held = what
+            return None
+        if verb == "flush" and self.held:
+            return None
         try:
             if self.tracker is None:
                 self.tracker = self.make()
+            if self.held:
+                held, self.held = self.held, ()
+                self._do("start", *held)
             return self._retell(*what) if verb == "retell" else self._do(verb, *what)
         except Exception as error:  # noqa: BLE001  no tracker may fail a run
             self.failed = True
             words = f"{type(error).__name__}: {error}"
             if isinstance(error, (SweeperError, ImportError)):
                 words = str(error).replace("\n", "\n  ")
-            print(  # noqa: T201
-                f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}",
-                file=sys.stderr,
-            )
+            _say(f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}")
             return None
 
     def _do(self, verb: str, *what: Any) -> Any:
@@ -267,9 +277,13 @@ class _Line:
         self.thread.join(_SILENCE)
         if not self.thread.is_alive():
             return
-        print(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it", file=sys.stderr)  # noqa: T201
+        _say(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it")
         with suppress(KeyboardInterrupt):
             self.thread.join()
+
+
+def _say(text: str) -> None:
+    print(f"{text}\n", end="", file=sys.stderr)  # noqa: T201  in one piece: others may speak too
 
 
 def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:

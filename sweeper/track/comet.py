@@ -40,6 +40,8 @@ class Comet:
         dir: where zip files are made, offline.
     """
 
+    late = True
+
     def __init__(
         self,
         sweep: SweepRecord,
@@ -97,6 +99,8 @@ class Comet:
         names = {"project_name": self.project, "workspace": self.workspace, "experiment_key": key}
         off: dict[str, Any] = dict.fromkeys(_OFF, False)
         off["display_summary_level"] = 0
+        current = self.comet.get_global_experiment()
+        self.comet.config.set_global_experiment(None)  # or it would be ended by the next one
         if self.offline:
             theirs = self.comet.OfflineExperiment(offline_directory=self.folder, **names, **off)
         else:
@@ -106,7 +110,7 @@ class Comet:
                     "Comet does not answer, or refuses",
                     hint="Look at the key and the network, or use sweeper.tracker.comet.mode=offline.",
                 )
-        self.comet.config.set_global_experiment(None)  # or the next one would end it
+        self.comet.config.set_global_experiment(current)
         return theirs
 
     def log(self, run: Job, metrics: Mapping[str, float], step: int | None, at: float) -> None:

@@ -37,6 +37,8 @@ class Wandb:
         dir: where the folder `wandb` is made; by default `WANDB_DIR`, else the launching folder.
     """
 
+    late = True
+
     def __init__(
         self,
         sweep: SweepRecord,
@@ -51,31 +53,30 @@ class Wandb:
         self.mode = mode or os.environ.get("WANDB_MODE") or "online"
         if self.mode not in _MODES:
             raise TrackerError(f"sweeper.tracker.wandb.mode must be one of {', '.join(_MODES)}")
+        self.folder = os.path.join(sweep.folder, dir or os.environ.get("WANDB_DIR") or "")
+        self.runs: dict[str, Any] = {}
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # threads that send what nobody told
         self.wandb = library("wandb", "wandb")
-        self.folder = os.path.join(sweep.folder, dir or os.environ.get("WANDB_DIR") or "")
         os.makedirs(self.folder, exist_ok=True)
-        self.wandb.setup(self.wandb.Settings(silent=True))
         if self.mode == "online" and not self.wandb.login(prompt=False, verify=False):
             raise TrackerError(
                 "Weights & Biases has no key of yours",
                 hint="Call `wandb login`, set WANDB_API_KEY, or use sweeper.tracker.wandb.mode=offline.",
             )
-        self.runs: dict[str, Any] = {}
 
     def start(self, run: Job) -> None:
         """Begin a run of theirs, in the place of an earlier attempt's."""
         if run.id in self.runs:
             self.runs.pop(run.id).finish(exit_code=1)
+        self._begin(run)
+
+    def _begin(self, run: Job) -> None:
         name = run.id.replace("/", "-")
         for folder in ("wandb", ".wandb"):
             place = escape(os.path.join(self.folder, folder))
             for ending in (escape(name), f"{escape(name)}-kept"):
                 for earlier in glob(f"{place}/offline-run-*-{ending}"):
                     shutil.rmtree(earlier, ignore_errors=True)
-        self.runs[run.id] = self._begin(run, name)
-
-    def _begin(self, run: Job, name: str) -> Any:
         before = os.environ.get("WANDB_SERVICE")
         try:
             found = self._init(run, name)
@@ -89,8 +90,10 @@ class Wandb:
             found = self._init(run, f"{name}-kept")  # their service holds on to the name
         if before is None:  # a run that uses wandb by itself is to have a service process of its own
             os.environ.pop("WANDB_SERVICE", None)
+        # Or a run in this process, with the inline launcher, would be given it by its own `wandb.init`.
+        self.wandb.setup().remove_active_run(found)
         found.define_metric("*", step_metric="step", step_sync=False)
-        return found
+        self.runs[run.id] = found
 
     def _init(self, run: Job, name: str) -> Any:
         sweep = self.sweep
