@@ -743,3 +743,36 @@ def test_a_tracker_that_raises_is_left_out_and_the_sweep_goes_on(parabola):
     assert said == (
         "warning: the tracker 'bad' fails, and is left out from here on: ZeroDivisionError: division by zero\n"
     )
+
+
+def test_a_single_run_is_told_like_any_other(tmp_path, quiet_hook):
+    project = make(tmp_path, quiet_hook)
+    folder = project.run("how=well", *arguments(), f"sweeper.run.dir={tmp_path}/here").folder
+    for name in here.keys() - {"tensorboard"}:
+        (run,) = MEMBERS[name].read(folder, quiet_hook.got)
+        assert (run.number, run.status, run.score) == (0, "COMPLETED", pytest.approx(0.1)), name
+        assert run.params == {"how": "well"}, name
+    assert quiet_hook.got[0]["text"].startswith("train: the run COMPLETED after ")
+    assert quiet_hook.got[0]["text"].endswith("s, how=well: score 0.1")
+
+
+def test_ctrl_c_leaves_a_tracker_that_takes_too_long_and_not_what_the_sweep_has_to_say(parabola):
+    parabola.write(
+        sweeper__tracker__slow="slow: {_target_: slow.Slow}\n",
+        slow_py="""
+            import time
+
+            class Slow:
+                def __init__(self, sweep): pass
+                def start(self, run): pass
+                def finish(self, run, outcome): pass
+                def close(self, status): time.sleep(60)
+        """,
+    )
+    process = parabola.start("train.py", "-m", "x=1,2", "--tracker", "slow")
+    note = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert note == "note: the tracker 'slow' still writes; Ctrl-C leaves it\n"
+    assert (process.returncode, err) == (0, "")
+    assert "best (minimize score): run 1, score 1, x=2" in out

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +20,6 @@ from ..records import Job, Outcome
 from ..trees import leaves
 from . import SweepRecord, library, unreported
 
-_ENDING = 16  # experiments that end at the same time
 _OFF = (
     "log_code", "log_graph", "log_git_metadata", "log_git_patch", "log_env_details", "parse_args",
     "auto_param_logging", "auto_metric_logging", "auto_output_logging", "auto_log_co2",
@@ -68,8 +67,7 @@ class Comet:
             )
         self.runs: dict[str, Any] = {}
         self.last: dict[str, dict[str, float]] = {}
-        self.pool = ThreadPoolExecutor(_ENDING, "sweeper-comet-end")
-        self.ending: list[Future[Any]] = []
+        self.ending: list[threading.Thread] = []
 
     def start(self, run: Job) -> None:
         """Begin an experiment, in the place of an earlier attempt's."""
@@ -133,18 +131,23 @@ class Comet:
                 theirs.log_other(name, getattr(outcome, name))
         for entry in outcome.inputs:
             theirs.log_other(f"input.{entry['name']}", f"{entry['path']} sha256={entry['sha256']}")
-        self.ending.append(self.pool.submit(theirs.end))
+        self._end(theirs)
+
+    def _end(self, theirs: Any) -> None:
+        self.ending.append(threading.Thread(target=theirs.end, name="sweeper-comet-end", daemon=True))
+        self.ending[-1].start()
 
     def flush(self) -> None:
         """Wait until what has ended is written or sent: only then is its end known."""
-        wait(self.ending)
+        for thread in self.ending:
+            thread.join()
         self.ending.clear()
 
     def close(self, status: str) -> None:
         """Wait until the experiments have ended."""
         for theirs in self.runs.values():
-            self.pool.submit(theirs.end)
-        self.pool.shutdown()
+            self._end(theirs)
+        self.flush()
 
 
 def _key(run: Job, attempt: int) -> str:
