@@ -64,15 +64,16 @@ def masked_override(text: str, patterns: Sequence[str] = ()) -> str:
     name = key.lstrip("+~").replace("@", ".").replace("/", ".")
     if hides(name, patterns):
         return f"{key}={MASK}"
-    return f"{key}={_IN_BRACES.sub(lambda m: _mask_pair(m, patterns), value)}"
+    return f"{key}={_IN_BRACES.sub(lambda m: _mask_pair(m, name, patterns), value)}"
 
 
 _IN_BRACES = re.compile(r"""([{,]\s*)([\w.-]+)(\s*:\s*)('(?:\\.|[^'])*'|"(?:\\.|[^"])*"|[^,{}\[\]]+)""")
 
 
-def _mask_pair(found: re.Match[str], patterns: Sequence[str]) -> str:
+def _mask_pair(found: re.Match[str], name: str, patterns: Sequence[str]) -> str:
     before, key, colon, _ = found.groups()
-    return f"{before}{key}{colon}{MASK}" if hides(key, patterns) else found[0]
+    secret = hides(key, patterns) or hides(f"{name}.{key}", patterns)
+    return f"{before}{key}{colon}{MASK}" if secret else found[0]
 
 
 def masked_words(words: Iterable[str], patterns: Sequence[str] = ()) -> tuple[str, ...]:

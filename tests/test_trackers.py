@@ -278,7 +278,12 @@ MEMBERS = {
     "tensorboard": Member(read_tensorboard, "tensorboard", places=("here/tensorboard/**/*",)),
     "sacred": Member(read_sacred, places=("sacred/**/*",)),
     "notify": Member(
-        read_notify, settings=("sweeper.tracker.notify.on=[completed,failed,pruned,sweep]",), steps=False
+        read_notify,
+        settings=(
+            "sweeper.tracker.notify.url=${oc.env:HOOK_URL}",
+            "sweeper.tracker.notify.on=[completed,failed,pruned,sweep]",
+        ),
+        steps=False,
     ),
     "mine": Member(read_mine, places=("mine.jsonl",)),
 }
@@ -343,10 +348,9 @@ def make(folder: Path, hook: Hook) -> Project:
     return project
 
 
-def arguments() -> list[str]:
-    settings = [text for member in here.values() for text in member.settings]
-    url = "sweeper.tracker.notify.url=${oc.env:HOOK_URL}"
-    return ["--tracker", ",".join(here), *settings, url, "sweeper.sweep.dir=here"]
+def arguments(names=tuple(here)) -> list[str]:
+    settings = [text for name in names for text in MEMBERS[name].settings]
+    return ["--tracker", ",".join(names), *settings, "sweeper.sweep.dir=here"]
 
 
 @pytest.fixture(scope="module")
@@ -449,10 +453,11 @@ def services(pid: int) -> list[str]:
     return [line for line in lines if f"--pid {pid}" in line]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_sweep_that_was_cut_off_is_told_once_when_it_is_resumed(tmp_path, quiet_hook, number):
+@pytest.mark.parametrize(("number", "names"), [(signal.SIGKILL, [*here]), (signal.SIGINT, ["wandb"])])
+def test_a_sweep_that_was_cut_off_is_told_once_when_it_is_resumed(tmp_path, quiet_hook, number, names):
+    names = [name for name in names if name in here]
     project = make(tmp_path, quiet_hook)
-    process = project.start("train.py", *SWEEP, *arguments(), "sleep=0.5", "sweeper.launcher.grace=0")
+    process = project.start("train.py", *SWEEP, *arguments(names), "sleep=0.5", "sweeper.launcher.grace=0")
     journal = tmp_path / "here/sweep.jsonl"
     assert wait_for(lambda: journal.exists() and '"number": 2' in journal.read_text()), "the third began"
     process.send_signal(number)
@@ -460,7 +465,7 @@ def test_a_sweep_that_was_cut_off_is_told_once_when_it_is_resumed(tmp_path, quie
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert wait_for(lambda: not services(process.pid)), "nothing outlives the sweep"
     project.run("--resume", "here", code=1)
-    for name in here:
+    for name in names:
         runs = kept(name, (project, quiet_hook.got))
         assert {number: run.status for number, run in runs.items()} == STATUS, name
         assert runs[3].score == pytest.approx(0.4), name
@@ -564,10 +569,8 @@ def test_a_webhook_is_asked_again_when_its_server_fails_and_told_only_what_was_c
 
 def test_a_webhook_that_refuses_is_left_out_and_its_address_is_shown_nowhere(parabola, quiet_hook):
     quiet_hook.codes[:] = [404]
-    said = fails(
-        parabola, f"sweeper.tracker.notify.url={quiet_hook.url}", "sweeper.tracker.notify.on=[completed]",
-        "sweeper/tracker=[notify,sacred]", trackers="notify",
-    )  # fmt: skip
+    settings = f"sweeper.tracker.notify={{url: '{quiet_hook.url}', on: [completed]}}"
+    said = fails(parabola, settings, trackers="notify,sacred")
     assert "the webhook at 127.0.0.1 answers 404" in said
     assert quiet_hook.got == []
     for path, content in written(parabola.folder, ("sweeper.db*", "sacred/**/*")).items():
@@ -652,8 +655,8 @@ experiment.run()
 
 
 @pytest.mark.skipif("wandb" not in here, reason="wandb is not installed")
-@pytest.mark.parametrize("how", [["x=1"], ["-m", "x=1", "sweeper/launcher=inline"]])
-def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monkeypatch, how):
+@pytest.mark.parametrize(("how", "count"), [(["x=1"], 1), (["-m", "x=1,2", "sweeper/launcher=inline"], 2)])
+def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monkeypatch, how, count):
     monkeypatch.setenv("WANDB_MODE", "offline")
     project.write(
         config="x: 1\nsweeper: {name: ours}\n",
@@ -663,7 +666,7 @@ def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monke
 
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
-            time.sleep(1)
+            time.sleep(0.5)
             wandb.init(project="mine", settings=wandb.Settings(console="off", silent=True))
             wandb.log({"own": 1})
             wandb.finish()
@@ -677,14 +680,13 @@ def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monke
     ended = project.run(*how, "--tracker", "wandb")
     assert "warning" not in ended.err
     found = [wandb_records(path) for path in project.folder.glob("wandb/offline-run-*/*.wandb")]
-    keys = {
-        next(r.run.project for r in records if r.HasField("run")): {
-            i.key or i.nested_key[0] for r in records for i in r.history.item if not i.key.startswith("_")
-        }
-        for records in found
-    }
-    assert {project: "own" in found for project, found in keys.items()} == {"mine": True, "ours": False}
-    assert "loss" in keys["ours"]
+    keys = {"mine": [], "ours": []}
+    for records in found:
+        project = next(r.run.project for r in records if r.HasField("run"))
+        keys[project].append({i.key or i.nested_key[0] for r in records for i in r.history.item})
+    assert len(keys["mine"]) == len(keys["ours"]) == count
+    assert all("own" in found and "loss" not in found for found in keys["mine"])
+    assert all("loss" in found and "own" not in found for found in keys["ours"])
 
 
 @pytest.mark.skipif("wandb" not in here, reason="wandb is not installed")

@@ -41,6 +41,7 @@ class SweepRecord(NamedTuple):
     seed: int | None = None
     folder: str = ""
     redact: tuple[str, ...] = ()
+    here: bool = False  # whether runs are made in this process
     origin: Mapping[str, Any] = {}  # program, versions, git: see `provenance.origin`
 
     @property
@@ -64,8 +65,8 @@ class Tracker(Protocol):
     waited for before that starts.
 
     Two attributes of the class say what it does not need: `config = False`, that it gets no configs; and
-    `late = True`, that it hears of a single run only when that has ended, since the function, which runs in
-    the same process, may use the same client.
+    `late = True`, that it hears of runs that are made in this process, single ones and those of the inline
+    launcher, only when all have ended, since the function may use the same client.
 
     A second attempt at a run is started under the id of the first, and takes its place; the first is
     not finished, but where it was interrupted.
@@ -146,13 +147,15 @@ _OPTIONAL = ("flush", "close")
 class _Line:
     """One tracker and the thread that it works in."""
 
-    def __init__(self, name: str, kind: Any, make: Callable[[], Any], redact: tuple[str, ...]) -> None:
-        self.name, self.kind, self.make, self.redact = name, kind, make, redact
+    def __init__(self, name: str, kind: Any, sweep: SweepRecord, options: Mapping[str, Any]) -> None:
+        self.name, self.kind, self.redact = name, kind, sweep.redact
+        self.make: Callable[[], Any] = partial(kind, sweep, **options)
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.masked: dict[str, Job] = {}
         self.finished: list[Job] = []  # those that the next flush makes safe
         self.tracker: Any = None
-        self.held: tuple[Any, ...] = ()  # the start of a single run, for a tracker that hears of it late
+        self.late = sweep.here and getattr(kind, "late", False)
+        self.held: list[tuple[str, Any]] = []  # what a late one is told at the close
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
         self.thread.start()
@@ -184,18 +187,17 @@ class _Line:
                 flush_at = time.monotonic() + _FLUSH_EVERY
 
     def _try(self, verb: str, what: tuple[Any, ...]) -> Any:
-        if verb == "start" and getattr(self.kind, "late", False) and not what[0].sweep_directory:
-            self.held = what
-            return None
-        if verb == "flush" and self.held:
+        if self.late and verb not in ("close", "environment"):
+            if verb != "flush":
+                self.held.append((verb, what))
             return None
         try:
             if self.tracker is None:
                 self.tracker = self.make()
-            if self.held:
-                held, self.held = self.held, ()
-                self._do("start", *held)
-            return self._retell(*what) if verb == "retell" else self._do(verb, *what)
+            held, self.held = self.held, []
+            for message in held:
+                self._do(*message)
+            return self._do(verb, what)
         except Exception as error:  # noqa: BLE001  no tracker may fail a run
             self.failed = True
             words = f"{type(error).__name__}: {error}"
@@ -204,7 +206,9 @@ class _Line:
             _say(f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}")
             return None
 
-    def _do(self, verb: str, *what: Any) -> Any:
+    def _do(self, verb: str, what: tuple[Any, ...]) -> Any:
+        if verb == "retell":
+            return self._retell(*what)
         method = getattr(self.tracker, verb, None)
         if verb in _OPTIONAL:
             if method is not None:
@@ -225,10 +229,10 @@ class _Line:
         has = getattr(self.tracker, "has", self._was_told)
         if has(run):
             return
-        self._do("start", run)
+        self._do("start", (run,))
         for line in read_reports(run.directory)[0]:
-            self._do("log", run, line["metrics"], line["step"], line["time"])
-        self._do("finish", run, read_record(run.directory) or outcome)
+            self._do("log", (run, line["metrics"], line["step"], line["time"]))
+        self._do("finish", (run, read_record(run.directory) or outcome))
 
     def _note_told(self) -> None:
         """Write into the runs' directories that this tracker knows their ends, if it cannot say so itself."""
@@ -274,12 +278,11 @@ class _Line:
     def end(self) -> None:
         """Wait until all that was told is written; Ctrl-C ends the waiting, not the sweep."""
         self.queue.put(None)
-        self.thread.join(_SILENCE)
-        if not self.thread.is_alive():
-            return
-        _say(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it")
         with suppress(KeyboardInterrupt):
-            self.thread.join()
+            self.thread.join(_SILENCE)
+            if self.thread.is_alive():
+                _say(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it")
+                self.thread.join()
 
 
 def _say(text: str) -> None:
@@ -303,7 +306,7 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     found = Trackers()
     for name, options in named.items():
         given = {key: value for key, value in options.items() if key != "_target_"}
-        found.lines.append(_Line(name, kinds[name], partial(kinds[name], sweep, **given), sweep.redact))
+        found.lines.append(_Line(name, kinds[name], sweep, given))
     return found
 
 
