@@ -666,7 +666,7 @@ def test_a_function_that_uses_wandb_itself_makes_a_run_of_its_own(project, monke
 
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
-            time.sleep(0.5)
+            time.sleep(1)
             wandb.init(project="mine", settings=wandb.Settings(console="off", silent=True))
             wandb.log({"own": 1})
             wandb.finish()
@@ -774,7 +774,7 @@ def test_ctrl_c_leaves_a_tracker_that_takes_too_long_and_not_what_the_sweep_has_
     process = parabola.start("train.py", "-m", "x=1,2", "--tracker", "slow")
     note = process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=30)
     assert note == "note: the tracker 'slow' still writes; Ctrl-C leaves it\n"
     assert (process.returncode, err) == (0, "")
     assert "best (minimize score): run 1, score 1, x=2" in out

@@ -90,8 +90,6 @@ class Wandb:
             found = self._init(run, f"{name}-kept")  # their service holds on to the name
         if before is None:  # a run that uses wandb by itself is to have a service process of its own
             os.environ.pop("WANDB_SERVICE", None)
-        # Or a run in this process, with the inline launcher, would be given it by its own `wandb.init`.
-        self.wandb.setup().remove_active_run(found)
         found.define_metric("*", step_metric="step", step_sync=False)
         self.runs[run.id] = found
 
