@@ -18,6 +18,7 @@ _SECRET = re.compile(
     r"(?:^|_)(?:password|passwd|passphrase|secret|credentials?|token|api_?key|"
     r"(?:access|private|secret|auth|account)_?key)$"
 )
+_OWN = ("sweeper.tracker.notify.url",)  # a webhook's address is all it takes to use it
 _VOCABULARY = re.compile(r"(?:^|_)(?:pad|eos|bos|unk|mask|cls|sep|start|end|image|special)_token$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -29,6 +30,8 @@ def hides(key: str, patterns: Sequence[str] = ()) -> bool:
     (True, True, False, False)
     """
     last = key.rpartition(".")[2]
+    if key in _OWN:
+        return True
     if any(fnmatchcase(key, pattern) or fnmatchcase(last, pattern) for pattern in patterns):
         return True
     words = _CAMEL.sub("_", last).replace("-", "_").lower()
@@ -61,15 +64,16 @@ def masked_override(text: str, patterns: Sequence[str] = ()) -> str:
     name = key.lstrip("+~").replace("@", ".").replace("/", ".")
     if hides(name, patterns):
         return f"{key}={MASK}"
-    return f"{key}={_IN_BRACES.sub(lambda m: _mask_pair(m, patterns), value)}"
+    return f"{key}={_IN_BRACES.sub(lambda m: _mask_pair(m, name, patterns), value)}"
 
 
 _IN_BRACES = re.compile(r"""([{,]\s*)([\w.-]+)(\s*:\s*)('(?:\\.|[^'])*'|"(?:\\.|[^"])*"|[^,{}\[\]]+)""")
 
 
-def _mask_pair(found: re.Match[str], patterns: Sequence[str]) -> str:
+def _mask_pair(found: re.Match[str], name: str, patterns: Sequence[str]) -> str:
     before, key, colon, _ = found.groups()
-    return f"{before}{key}{colon}{MASK}" if hides(key, patterns) else found[0]
+    secret = hides(key, patterns) or hides(f"{name}.{key}", patterns)
+    return f"{before}{key}{colon}{MASK}" if secret else found[0]
 
 
 def masked_words(words: Iterable[str], patterns: Sequence[str] = ()) -> tuple[str, ...]:

@@ -238,7 +238,15 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "wait": True,
         },
     },
-    "tracker": {"sqlite": {"path": "sweeper.db"}, "none": {}},
+    "tracker": {
+        "sqlite": {"path": "sweeper.db"},
+        "wandb": {"project": None, "entity": None, "mode": None, "dir": None},
+        "comet": {"workspace": None, "project": None, "mode": "online", "dir": "comet"},
+        "tensorboard": {"dir": None},
+        "sacred": {"dir": "sacred"},
+        "notify": {"url": None, "on": ["failed", "sweep"]},
+        "none": {},
+    },
 }
 
 

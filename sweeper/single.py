@@ -47,7 +47,7 @@ def run_single(
     record = SweepRecord(
         id=run_id, name=settings.name or program.name, directory=directory,
         started=now(), objective=maker.objective.describe(), overrides=tuple(texts),
-        note=settings.note, folder=program.folder, redact=settings.redact(),
+        note=settings.note, folder=program.folder, redact=settings.redact(), here=True,
         origin=origin(program, git, settings.redact()),
     )  # fmt: skip
     kept = {

@@ -176,6 +176,7 @@ def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
         search=settings.search.name, objective=maker.objective.describe(),
         overrides=tuple(o.text for o in plan.overrides),
         note=settings.note, seed=maker.seed, folder=program.folder, redact=settings.redact(),
+        here=settings.launcher.name == "inline",
         origin=origin(program, maker.git, settings.redact()),
     )  # fmt: skip
 

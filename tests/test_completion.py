@@ -118,7 +118,7 @@ OFFERS = {
     "--search t": ["tpe "],
     "--pruner as": ["asha "],
     "--tracker sq": ["sqlite "],
-    "--tracker sqlite,n": ["sqlite,none "],
+    "--tracker sqlite,no": ["sqlite,none ", "sqlite,notify "],
     "--trials ": [],
     "--explain net.d": ["net.deep."],
     "-sc install=z": ["install=zsh "],

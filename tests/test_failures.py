@@ -63,6 +63,12 @@ def test_a_run_that_fails_is_made_again(flaky, launcher, how, settings):
     assert len(flaky.query("select * from runs where number = 1 and status = 'COMPLETED'")) == 1
 
 
+def test_the_last_run_is_made_again_too_when_there_is_nothing_left_to_ask(flaky):
+    ended = flaky.run("-m", "x=1,2", "sweeper.launcher.retries=1", "--jobs", "3")
+    assert [row["status"] for row in ended.results] == ["COMPLETED", "COMPLETED"]
+    assert "(all points run)" in ended.out
+
+
 def test_an_exception_is_not_worth_a_second_attempt_unless_it_is_said_to_be(flaky):
     ended = flaky.run("-m", "x=1,2", "how=raise", "sweeper.launcher.retries=2", code=1)
     assert [row["status"] for row in ended.results] == ["COMPLETED", "FAILED"]

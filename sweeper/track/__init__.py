@@ -6,6 +6,7 @@ do, delays a run or fails one. What it is given has no secrets in it any more.
 
 from __future__ import annotations
 
+import math
 import queue
 import sys
 import threading
@@ -18,10 +19,12 @@ from typing import Any, NamedTuple, Protocol
 
 from .. import yamls
 from ..current import read_reports
-from ..errors import SettingsError, SweeperError, nearest
+from ..errors import SettingsError, SweeperError, TrackerError, nearest
+from ..grammar import show
 from ..job import read_record
 from ..records import Job, Outcome
 from ..redact import masked, masked_override, masked_words
+from ..settings import OPTIONS
 
 
 class SweepRecord(NamedTuple):
@@ -38,6 +41,7 @@ class SweepRecord(NamedTuple):
     seed: int | None = None
     folder: str = ""
     redact: tuple[str, ...] = ()
+    here: bool = False  # whether runs are made in this process
     origin: Mapping[str, Any] = {}  # program, versions, git: see `provenance.origin`
 
     @property
@@ -54,10 +58,18 @@ class SweepRecord(NamedTuple):
 class Tracker(Protocol):
     """A backend. It is made with a `SweepRecord` and its settings, before the first run is told.
 
-    Beside these three it may have `flush()`, called when there is nothing else to do; `close(status)`,
-    when the sweep has ended; `has(run)`, whether it knows a run's end from before, so that a resumed
-    sweep does not tell it again; and `environment(run)`, which returns environment variables for the
-    run's process and is waited for before that starts.
+    Beside these three it may have `flush()`, called a fifth of a second after the first thing that it
+    keeps back; `close(status)`, when the sweep has ended; `has(run)`, whether it knows a run's end from
+    before (without it, the run's own `.sweeper/told` says so), so that a resumed sweep does not tell it
+    again; and `environment(run)`, which returns environment variables for the run's process and is
+    waited for before that starts.
+
+    Two attributes of the class say what it does not need: `config = False`, that it gets no configs; and
+    `late = True`, that it hears of runs that are made in this process, single ones and those of the inline
+    launcher, only when all have ended, since the function may use the same client.
+
+    A second attempt at a run is started under the id of the first, and takes its place; the first is
+    not finished, but where it was interrupted.
     """
 
     def start(self, run: Job) -> None:
@@ -74,7 +86,14 @@ class Tracker(Protocol):
 
 
 # Every tracker that ships, by the name of its option: module and class.
-TRACKERS: dict[str, tuple[str, str]] = {"sqlite": ("sqlite", "Sqlite")}
+TRACKERS: dict[str, tuple[str, str]] = {
+    "sqlite": ("sqlite", "Sqlite"),
+    "wandb": ("wandb", "Wandb"),
+    "comet": ("comet", "Comet"),
+    "tensorboard": ("tensorboard", "TensorBoard"),
+    "sacred": ("sacred", "Sacred"),
+    "notify": ("notify", "Notify"),
+}
 ENTRY_POINTS = "sweeper.trackers"  # the group in which other packages name theirs
 
 
@@ -121,17 +140,22 @@ class Trackers:
 
 _FLUSH_EVERY = 0.2  # seconds
 _PATIENCE = 30.0  # seconds that a run waits for what a tracker puts into its environment
+_SILENCE = 3.0  # seconds after which it is said whom the end waits for
 _OPTIONAL = ("flush", "close")
 
 
 class _Line:
     """One tracker and the thread that it works in."""
 
-    def __init__(self, name: str, kind: Any, make: Callable[[], Any], redact: tuple[str, ...]) -> None:
-        self.name, self.kind, self.make, self.redact = name, kind, make, redact
+    def __init__(self, name: str, kind: Any, sweep: SweepRecord, options: Mapping[str, Any]) -> None:
+        self.name, self.kind, self.redact = name, kind, sweep.redact
+        self.make: Callable[[], Any] = partial(kind, sweep, **options)
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.masked: dict[str, Job] = {}
+        self.finished: list[Job] = []  # those that the next flush makes safe
         self.tracker: Any = None
+        self.late = sweep.here and getattr(kind, "late", False)
+        self.held: list[tuple[str, Any]] = []  # what a late one is told at the close
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
         self.thread.start()
@@ -163,39 +187,69 @@ class _Line:
                 flush_at = time.monotonic() + _FLUSH_EVERY
 
     def _try(self, verb: str, what: tuple[Any, ...]) -> Any:
+        if self.late and verb not in ("close", "environment"):
+            if verb != "flush":
+                self.held.append((verb, what))
+            return None
         try:
             if self.tracker is None:
                 self.tracker = self.make()
-            return self._retell(*what) if verb == "retell" else self._do(verb, *what)
+            held, self.held = self.held, []
+            for message in held:
+                self._do(*message)
+            return self._do(verb, what)
         except Exception as error:  # noqa: BLE001  no tracker may fail a run
             self.failed = True
             words = f"{type(error).__name__}: {error}"
             if isinstance(error, (SweeperError, ImportError)):
                 words = str(error).replace("\n", "\n  ")
-            print(  # noqa: T201
-                f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}",
-                file=sys.stderr,
-            )
+            _say(f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}")
             return None
 
-    def _do(self, verb: str, *what: Any) -> Any:
+    def _do(self, verb: str, what: tuple[Any, ...]) -> Any:
+        if verb == "retell":
+            return self._retell(*what)
         method = getattr(self.tracker, verb, None)
-        if method is None and verb in _OPTIONAL:
-            return None
-        assert method is not None, f"{type(self.tracker).__name__} has no method {verb}"  # noqa: S101
         if verb in _OPTIONAL:
-            return method(*what)
+            if method is not None:
+                method(*what)
+            self._note_told()
+            return None
+        if method is None:
+            raise TrackerError(f"{type(self.tracker).__name__} has no method {verb!r}")
         run, *rest = what
-        return method(self._without_secrets(run, verb), *rest)
+        came = method(self._without_secrets(run, verb), *rest)
+        if verb == "finish":
+            self.finished.append(run)
+            if not hasattr(self.tracker, "flush"):  # it keeps nothing back
+                self._note_told()
+        return came
 
     def _retell(self, run: Job, outcome: Outcome) -> None:
-        has = getattr(self.tracker, "has", None)
-        if has is not None and has(run):
+        has = getattr(self.tracker, "has", self._was_told)
+        if has(run):
             return
-        self._do("start", run)
+        self._do("start", (run,))
         for line in read_reports(run.directory)[0]:
-            self._do("log", run, line["metrics"], line["step"], line["time"])
-        self._do("finish", run, read_record(run.directory) or outcome)
+            self._do("log", (run, line["metrics"], line["step"], line["time"]))
+        self._do("finish", (run, read_record(run.directory) or outcome))
+
+    def _note_told(self) -> None:
+        """Write into the runs' directories that this tracker knows their ends, if it cannot say so itself."""
+        finished, self.finished = self.finished, []
+        if hasattr(self.tracker, "has"):
+            return
+        for run in finished:
+            if run.sweep_directory:  # a single run is never told again
+                with suppress(OSError), open(f"{run.records}/told", "a", encoding="utf-8") as file:
+                    file.write(f"{self.name}\n")
+
+    def _was_told(self, run: Job) -> bool:
+        try:
+            with open(f"{run.records}/told", encoding="utf-8") as file:
+                return self.name in file.read().splitlines()
+        except OSError:
+            return False
 
     def _without_secrets(self, run: Job, verb: str) -> Job:
         known = self.masked.get(run.id)
@@ -222,17 +276,28 @@ class _Line:
         return masked(config, self.redact) if self._wants_config else {}
 
     def end(self) -> None:
+        """Wait until all that was told is written; Ctrl-C ends the waiting, not the sweep."""
         self.queue.put(None)
-        self.thread.join()
+        with suppress(KeyboardInterrupt):
+            self.thread.join(_SILENCE)
+            if self.thread.is_alive():
+                _say(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it")
+                self.thread.join()
+
+
+def _say(text: str) -> None:
+    print(f"{text}\n", end="", file=sys.stderr)  # noqa: T201  in one piece: others may speak too
 
 
 def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     """Return the trackers that the settings name; the embedded one is always among them.
 
     Raises:
-        SettingsError: if there is none of a name.
+        SettingsError: if there is none of a name, or it has no such setting.
     """
-    named = {name: options for name, options in settings.items() if isinstance(options, dict)}
+    named = {name: options for name, options in settings.items() if name != "redact"}
+    for name, options in named.items():
+        _check(name, options)
     if "none" in named:
         return Trackers()
     named.setdefault("sqlite", {})
@@ -241,8 +306,26 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     found = Trackers()
     for name, options in named.items():
         given = {key: value for key, value in options.items() if key != "_target_"}
-        found.lines.append(_Line(name, kinds[name], partial(kinds[name], sweep, **given), sweep.redact))
+        found.lines.append(_Line(name, kinds[name], sweep, given))
     return found
+
+
+def _check(name: str, options: Any) -> None:
+    """Refuse what is no node of a tracker, and settings that a tracker which ships does not have."""
+    if not isinstance(options, dict):
+        raise SettingsError(
+            f"sweeper.tracker.{name} must be a mapping, not {show(options)}",
+            hint="A tracker's settings stand under its name: {mine: {_target_: package.Tracker}}",
+        )
+    known = OPTIONS["tracker"].get(name)
+    if known is None or "_target_" in options:
+        return
+    for key in options:
+        if key not in known:
+            raise SettingsError(
+                f"There is no setting sweeper.tracker.{name}.{key}",
+                hint=nearest(str(key), known) or f"sweeper.tracker.{name} has {', '.join(known) or 'none'}.",
+            )
 
 
 def _kind(name: str, options: Mapping[str, Any]) -> Any:
@@ -262,9 +345,38 @@ def _kind(name: str, options: Mapping[str, Any]) -> Any:
 
     others = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
     if name in others:
-        return others[name].load()
+        try:
+            return others[name].load()
+        except Exception as error:  # noqa: BLE001  whatever another package's import comes to
+            raise SettingsError(f"The tracker {name!r} cannot be imported: {error}") from None
     known = [*TRACKERS, *others]
     raise SettingsError(
         f"There is no tracker {name!r}",
         hint=nearest(name, known) or f"There are {', '.join(known)} and none; or name a class by _target_.",
     )
+
+
+# ------------------------------------------------------------------------------ what trackers share
+
+
+def library(package: str, tracker: str) -> Any:
+    """Return the package that a tracker works with, imported; its extra has the tracker's name.
+
+    Raises:
+        TrackerError: if it is not installed.
+    """
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise TrackerError(
+            f"it needs the package {package} ({error})", hint=f"pip install 'sweeper[{tracker}]'"
+        ) from None
+
+
+def unreported(outcome: Outcome, last: Mapping[str, float]) -> dict[str, float]:
+    """Return the metrics that a run returned, beside those that it had reported, with their `last` values."""
+    return {
+        name: value
+        for name, value in outcome.metrics.items()
+        if name not in last or not (last[name] == value or (math.isnan(value) and math.isnan(last[name])))
+    }

@@ -21,7 +21,7 @@ from ..errors import TrackerError
 from ..grammar import show
 from ..provenance import sha256
 from ..records import ENDED, RUNNING, Job, Outcome, now
-from . import SweepRecord
+from . import SweepRecord, unreported
 
 VERSION = 2
 
@@ -193,7 +193,7 @@ class Sqlite:
         reported = self.last.pop(run.id, {})
         self.db.executemany(
             "insert into metrics values (?, ?, null, null, ?)",
-            [(run.id, n, v) for n, v in outcome.metrics.items() if reported.get(n, None) != v],
+            [(run.id, name, value) for name, value in unreported(outcome, reported).items()],
         )
         self.db.executemany(
             "insert or replace into tags values (?, ?, ?)", [(run.id, *tag) for tag in outcome.tags.items()]
