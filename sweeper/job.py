@@ -127,6 +127,8 @@ def surroundings(job: Job) -> Iterator[None]:
     try:
         yield
     finally:
+        if "MLFLOW_RUN_ID" in job.env:
+            _end_fluent_runs()
         sys.argv = argv
         os.chdir(folder)
         for key, value in before.items():
@@ -134,6 +136,15 @@ def surroundings(job: Job) -> Iterator[None]:
                 os.environ.pop(key, None)
             else:
                 os.environ[key] = value
+
+
+def _end_fluent_runs() -> None:
+    """End what the function has open in MLflow: it is of this run, not of the next in this process."""
+    mlflow = sys.modules.get("mlflow")
+    if mlflow is not None:
+        with suppress(Exception):  # it may be half imported, or its server gone
+            while mlflow.active_run() is not None:
+                mlflow.end_run()
 
 
 @contextmanager

@@ -240,6 +240,15 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "tracker": {
         "sqlite": {"path": "sweeper.db"},
+        "mlflow": {
+            "uri": None,
+            "experiment": None,
+            "artifact_location": None,
+            "artifacts": True,
+            "config": True,
+            "timeout": 20.0,
+            "join": "auto",
+        },
         "wandb": {"project": None, "entity": None, "mode": None, "dir": None},
         "comet": {"workspace": None, "project": None, "mode": "online", "dir": "comet"},
         "tensorboard": {"dir": None},

@@ -67,7 +67,7 @@ def run_sweep(
             link_latest(settings.sweep.dir, directory, program.folder)
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
-        trackers = open_trackers(settings.tracker, record)
+        trackers = open_trackers(settings.tracker, record._replace(resumed=earlier is not None))
         shown = View(objective, Progress(None, slots), stream=stream)
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)

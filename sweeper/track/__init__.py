@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
@@ -22,8 +22,8 @@ from ..current import read_reports
 from ..errors import SettingsError, SweeperError, TrackerError, nearest
 from ..grammar import show
 from ..job import read_record
-from ..records import Job, Outcome
-from ..redact import masked, masked_override, masked_words
+from ..records import ENDED, Job, Outcome
+from ..redact import masked, masked_words
 from ..settings import OPTIONS
 
 
@@ -43,6 +43,7 @@ class SweepRecord(NamedTuple):
     redact: tuple[str, ...] = ()
     here: bool = False  # whether runs are made in this process
     origin: Mapping[str, Any] = {}  # program, versions, git: see `provenance.origin`
+    resumed: bool = False  # an earlier process may have told of it
 
     @property
     def git(self) -> Mapping[str, Any]:
@@ -62,7 +63,8 @@ class Tracker(Protocol):
     keeps back; `close(status)`, when the sweep has ended; `has(run)`, whether it knows a run's end from
     before (without it, the run's own `.sweeper/told` says so), so that a resumed sweep does not tell it
     again; and `environment(run)`, which returns environment variables for the run's process and is
-    waited for before that starts.
+    waited for before that starts. A class method `joins(sweep, **settings)` says whether runs have to wait
+    for it, and raises SettingsError for settings that are mistakes.
 
     Two attributes of the class say what it does not need: `config = False`, that it gets no configs; and
     `late = True`, that it hears of runs that are made in this process, single ones and those of the inline
@@ -88,6 +90,7 @@ class Tracker(Protocol):
 # Every tracker that ships, by the name of its option: module and class.
 TRACKERS: dict[str, tuple[str, str]] = {
     "sqlite": ("sqlite", "Sqlite"),
+    "mlflow": ("mlflow", "Mlflow"),
     "wandb": ("wandb", "Wandb"),
     "comet": ("comet", "Comet"),
     "tensorboard": ("tensorboard", "TensorBoard"),
@@ -107,7 +110,7 @@ class Trackers:
         """Return what the trackers want a run's process to find in its environment."""
         found: dict[str, str] = {}
         for line in self.lines:
-            if hasattr(line.kind, "environment"):
+            if line.joins:
                 found.update(line.ask("environment", run))
         return found
 
@@ -147,8 +150,13 @@ _OPTIONAL = ("flush", "close")
 class _Line:
     """One tracker and the thread that it works in."""
 
-    def __init__(self, name: str, kind: Any, sweep: SweepRecord, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self, name: str, kind: Any, sweep: SweepRecord, options: Mapping[str, Any], *, threaded: bool = True
+    ) -> None:
         self.name, self.kind, self.redact = name, kind, sweep.redact
+        self.joins = hasattr(kind, "environment")
+        if hasattr(kind, "joins"):
+            self.joins = kind.joins(sweep, **options)
         self.make: Callable[[], Any] = partial(kind, sweep, **options)
         self.queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.masked: dict[str, Job] = {}
@@ -158,7 +166,8 @@ class _Line:
         self.held: list[tuple[str, Any]] = []  # what a late one is told at the close
         self.failed = False
         self.thread = threading.Thread(target=self._work, name=f"sweeper-{name}", daemon=True)
-        self.thread.start()
+        if threaded:
+            self.thread.start()
 
     def ask(self, verb: str, *what: Any) -> dict[str, str]:
         answer: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
@@ -203,12 +212,13 @@ class _Line:
             words = f"{type(error).__name__}: {error}"
             if isinstance(error, (SweeperError, ImportError)):
                 words = str(error).replace("\n", "\n  ")
-            _say(f"warning: the tracker {self.name!r} fails, and is left out from here on: {words}")
+            rest = "" if verb == "close" else ", and is left out from here on"
+            _say(f"warning: the tracker {self.name!r} fails{rest}: {words}")
             return None
 
     def _do(self, verb: str, what: tuple[Any, ...]) -> Any:
         if verb == "retell":
-            return self._retell(*what)
+            return self.retell(*what)
         method = getattr(self.tracker, verb, None)
         if verb in _OPTIONAL:
             if method is not None:
@@ -225,14 +235,16 @@ class _Line:
                 self._note_told()
         return came
 
-    def _retell(self, run: Job, outcome: Outcome) -> None:
+    def retell(self, run: Job, outcome: Outcome, *, all_of_it: bool = False) -> None:
+        """Tell of a run that was made before; unless the tracker has its end, if that is enough."""
         has = getattr(self.tracker, "has", self._was_told)
-        if has(run):
+        if not all_of_it and has(run):
             return
         self._do("start", (run,))
         for line in read_reports(run.directory)[0]:
             self._do("log", (run, line["metrics"], line["step"], line["time"]))
-        self._do("finish", (run, read_record(run.directory) or outcome))
+        found = read_record(run.directory)
+        self._do("finish", (run, found if found is not None and found.status in ENDED else outcome))
 
     def _note_told(self) -> None:
         """Write into the runs' directories that this tracker knows their ends, if it cannot say so itself."""
@@ -301,13 +313,40 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     if "none" in named:
         return Trackers()
     named.setdefault("sqlite", {})
-    sweep = sweep._replace(overrides=tuple(masked_override(text, sweep.redact) for text in sweep.overrides))
+    sweep = _shown(sweep)
     kinds = {name: _kind(name, options) for name, options in named.items()}
     found = Trackers()
     for name, options in named.items():
-        given = {key: value for key, value in options.items() if key != "_target_"}
-        found.lines.append(_Line(name, kinds[name], sweep, given))
+        found.lines.append(_Line(name, kinds[name], sweep, _given(options)))
     return found
+
+
+def tell_again(
+    name: str,
+    options: Mapping[str, Any],
+    sweep: SweepRecord,
+    runs: Iterable[tuple[Job, Outcome]],
+    status: str,
+) -> Any:
+    """Tell one tracker of runs that were made before, whether it knows them or not; return the tracker.
+
+    Raises:
+        SweeperError: if it cannot be told.
+    """
+    line = _Line(name, _kind(name, options), _shown(sweep), _given(options), threaded=False)
+    line.tracker = line.make()
+    for job, outcome in runs:
+        line.retell(job, outcome, all_of_it=True)
+    line.tracker.close(status)
+    return line.tracker
+
+
+def _shown(sweep: SweepRecord) -> SweepRecord:
+    return sweep._replace(overrides=masked_words(sweep.overrides, sweep.redact))
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != "_target_"}
 
 
 def _check(name: str, options: Any) -> None:
