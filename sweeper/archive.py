@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from . import yamls
+from .current import read_reports
 from .errors import RecordError
 from .job import read_record
 from .journal import outcome_from, read_journal, read_sweep
-from .records import ENDED, FAILED, FunctionRef, Job, Outcome, now
+from .records import CANCELLED, ENDED, FAILED, FunctionRef, Job, Outcome, now
 from .track import SweepRecord
 
 
@@ -20,6 +22,11 @@ class Archive(NamedTuple):
     record: SweepRecord
     runs: list[tuple[Job, Outcome]]
     status: str
+    trackers: Mapping[str, Any] = {}  # their settings, by name
+
+    def options(self, tracker: str) -> dict[str, Any]:
+        """Return the settings that a tracker had, if it was one of those that were told."""
+        return dict(self.trackers.get(tracker) or {})
 
 
 def archives(folder: str) -> Iterator[Archive]:
@@ -39,9 +46,27 @@ def archives(folder: str) -> Iterator[Archive]:
         raise RecordError(f"There is no record of a sweep or a run in {folder}")
 
 
+def archive_of(directory: str) -> Archive:
+    """Return what the directory of a sweep or a single run tells: of every attempt, cut off or not.
+
+    Raises:
+        RecordError: if there is none.
+    """
+    directory = os.path.realpath(directory)
+    if os.path.exists(os.path.join(directory, "sweep.jsonl")):
+        return _sweep(directory, every=True)
+    if os.path.exists(os.path.join(directory, ".sweeper", "origin.yaml")):
+        return _single(directory)
+    raise RecordError(f"There is no sweep and no single run in {directory}")
+
+
+def _trackers(origin: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (origin.get("sweeper") or {}).get("tracker") or {}
+
+
 def _record(origin: Mapping[str, Any], directory: str, **known: Any) -> SweepRecord:
     program = origin["program"]
-    redact = tuple(((origin.get("sweeper") or {}).get("tracker") or {}).get("redact") or ())
+    redact = tuple(_trackers(origin).get("redact") or ())
     kept = {key: origin.get(key) for key in ("program", "versions", "git")}
     return SweepRecord(
         name=origin["name"], directory=directory, objective=origin.get("objective") or "",
@@ -57,8 +82,12 @@ def _job(record: SweepRecord, directory: str, number: int, attempt: int, params:
         path = f"{directory}/.sweeper/{name}.yaml"
         if os.path.exists(path):
             found[name] = yamls.read(path) or empty
+    name = os.path.splitext(os.path.basename(program["main"] or ""))[0]
+    if not os.path.exists(f"{directory}/{name}.log") and os.path.isdir(directory):
+        logs = (file for file in sorted(os.listdir(directory)) if file.endswith(".log"))
+        name = next(logs, name).removesuffix(".log")
     return Job(
-        number=number, attempt=attempt, directory=directory, config=found["config"],
+        name=name, number=number, attempt=attempt, directory=directory, config=found["config"],
         function=FunctionRef(program["module"], program["function"], program["main"] or ""), params=params,
         overrides=tuple(found["overrides"]), sweep_id=record.id,
         sweep_directory=record.directory if record.search else "", seed=found["run"].get("seed"),
@@ -76,7 +105,7 @@ def _single(directory: str) -> Archive:
         raise RecordError(f"The record of the run in {directory} is not whole")
     record = _record(origin, directory, id=run["id"], started=outcome.started)
     job = _job(record, directory, 0, 1, run["params"] or {})
-    return Archive(record, [(job, _ended(outcome))], outcome.status)
+    return Archive(record, [(job, _ended(outcome))], outcome.status, _trackers(origin))
 
 
 def _ended(outcome: Outcome) -> Outcome:
@@ -86,23 +115,40 @@ def _ended(outcome: Outcome) -> Outcome:
     return outcome._replace(status=FAILED, ended=now(), error="the process was killed", cause="died")
 
 
-def _sweep(directory: str) -> Archive:
+def _sweep(directory: str, *, every: bool = False) -> Archive:
+    """Return what a sweep's directory tells; of `every` attempt, or of those that came to the runs' ends."""
     found, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
     record = _record(
         found, directory, id=found["id"], started=found["started"], search=found["search"],
         seed=found["seed"], overrides=tuple(found["overrides"]),
     )  # fmt: skip
     params = {event["number"]: event["params"] for event in events if event["event"] == "ask"}
-    starts = {event["number"]: event for event in events if event["event"] == "start"}
-    ends = {event["number"]: event for event in events if event["event"] == "end"}
+    starts = [event for event in events if event["event"] == "start"]
+    if not every:
+        starts = list({event["number"]: event for event in starts}.values())
+    ends = {(e["number"], e["attempt"]): e for e in events if e["event"] == "end"}
     runs = []
-    for number, start in starts.items():
+    for start in starts:
         place = os.path.join(directory, start["directory"])
+        number, attempt = start["number"], start["attempt"]
         outcome = read_record(place)
         if outcome is None or outcome.status not in ENDED:
-            if number not in ends:
+            if (number, attempt) in ends:
+                outcome = outcome_from(ends[number, attempt])
+            elif every and os.path.isdir(place):
+                outcome = _cut_off(place, outcome, start["time"])
+            else:
                 continue
-            outcome = outcome_from(ends[number])
-        runs.append((_job(record, place, number, start["attempt"], params[number]), outcome))
-    status = next((e["status"] for e in reversed(events) if e["event"] == "stop"), "CANCELLED")
-    return Archive(record, runs, status)
+        runs.append((_job(record, place, number, attempt, params[number]), outcome))
+    stops = [event["status"] for event in events if event["event"] == "stop"]
+    status = stops[-1] if stops else CANCELLED
+    return Archive(record, runs, status, _trackers(found))
+
+
+def _cut_off(directory: str, outcome: Outcome | None, started: str) -> Outcome:
+    """Return the outcome of a run whose launching process was killed: it ended when it last was heard of."""
+    lines = read_reports(directory)[0]
+    heard = datetime.fromtimestamp(lines[-1]["time"]).astimezone().isoformat() if lines else started
+    return (outcome or Outcome(CANCELLED, started=started))._replace(
+        status=CANCELLED, ended=heard, error="the sweep was killed", cause="died"
+    )

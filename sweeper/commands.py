@@ -100,21 +100,31 @@ def _parser() -> argparse.ArgumentParser:
         "settings", nargs=argparse.REMAINDER, metavar="...",
         help="what may stand beside --resume: --retry-failed, --trials N, --jobs N, sweeper.launcher…",
     )  # fmt: skip
+    _add_tools(command)
+    rm = command("rm", _rm, "remove runs and sweeps, their directories too")
+    rm.add_argument("names", nargs="+", metavar="RUN|SWEEP")
+    rm.add_argument("--keep-files", action="store_true", help="leave the directories")
+    rm.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    return parser
+
+
+def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argparse.ArgumentParser]) -> None:
+    """Add the commands that have to do with other tools."""
     export = command("export", _export, "write a sweep for other tools")
     export.add_argument("sweep", metavar="SWEEP")
     export.add_argument("--to", choices=list(_EXPORTS), required=True, help="the tool, or the format")
     export.add_argument("--out", metavar="FILE", help="the file; standard output, or SWEEP/optuna.db")
+    export.add_argument("--uri", help="of MLflow; the sweep's own, or MLFLOW_TRACKING_URI, by default")
+    doctor = command("doctor", _doctor, "find out whether a tracker's server works, and what slows it down")
+    doctor.add_argument("tracker", choices=["mlflow"])
+    doctor.add_argument("--uri", help="of MLflow; MLFLOW_TRACKING_URI by default")
+    doctor.add_argument("--experiment", default="Default", help="where a run is tried; Default by default")
     imported = command(
         "import", _import, "read a csv of experiments kept by hand, or a sweep's directory again"
     )
     imported.add_argument("path", metavar="FILE|DIR")
     imported.add_argument("--name", help="the name of the experiment; the file's without it")
     imported.add_argument("--maximize", action="store_true", help="the highest score is best")
-    rm = command("rm", _rm, "remove runs and sweeps, their directories too")
-    rm.add_argument("names", nargs="+", metavar="RUN|SWEEP")
-    rm.add_argument("--keep-files", action="store_true", help="leave the directories")
-    rm.add_argument("--yes", "-y", action="store_true", help="do not ask")
-    return parser
 
 
 def _json(value: Any) -> None:
@@ -385,11 +395,34 @@ def _export_optuna(asked: Any) -> None:
     print(f"{url}\nlook at it with  optuna-dashboard {url}")
 
 
+def _export_mlflow(asked: Any) -> None:
+    from .export import export_mlflow
+
+    single = os.path.exists(os.path.join(asked.sweep, ".sweeper", "origin.yaml"))
+    directory = asked.sweep if single else find_directory(asked.sweep, asked.db)
+    print(export_mlflow(directory, asked.uri))
+
+
 _EXPORTS: dict[str, Callable[[Any], None]] = {
     "csv": _export_table,
     "json": _export_table,
+    "mlflow": _export_mlflow,
     "optuna": _export_optuna,
 }
+
+
+def _doctor(asked: Any) -> int:
+    from .track.mlflow_doctor import examine
+
+    findings = list(examine(asked.uri, asked.experiment))
+    if asked.json:
+        _json([finding._asdict() for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{finding.verdict:<6}{finding.what}")
+            if finding.cure:
+                print(f"      {finding.cure}")
+    return int(any(finding.verdict != "ok" for finding in findings))
 
 
 def _import(asked: Any) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
+from .archive import archive_of
 from .current import read_reports
 from .errors import RecordError
 from .grammar import Choice, Sweep, parse, parse_value
-from .journal import point_from, read_journal, read_sweep
+from .journal import locked, point_from, read_journal, read_sweep
 from .records import COMPLETED, FAILED, PRUNED, Outcome
 from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
 from .space import Parameter, parameter
+from .track import tell_again
 
 
 def export_optuna(directory: str, path: str) -> str:
@@ -120,3 +123,20 @@ def _trial(
             datetime.fromisoformat(end[name]).replace(tzinfo=None) for name in ("started", "ended")
         )
     return trial
+
+
+def export_mlflow(directory: str, uri: str | None = None) -> str:
+    """Send what MLflow lacks of a sweep, or of a single run, and return words for what was sent.
+
+    A run whose launching process was killed is KILLED there from then on.
+
+    Raises:
+        RecordError: if there is no record in the directory, or a process still writes it.
+        TrackerError: if MLflow cannot be reached, or refuses.
+    """
+    archive = archive_of(directory)
+    record = archive.record._replace(resumed=True)
+    with locked(record.directory) if record.search else nullcontext():
+        asked = {**archive.options("mlflow"), "join": False, **({"uri": uri} if uri else {})}
+        tracker = tell_again("mlflow", asked, record, archive.runs, archive.status)
+    return f"{tracker.total} runs sent, {tracker.there} were there; look at them: {tracker.page}"
