@@ -76,7 +76,8 @@ class Outbox:
                     self.changed.notify_all()
             else:
                 with self.changed:
-                    self.trouble, self._failures, self._busy = "", 0, self._busy - 1
+                    self.trouble, self._busy = "", self._busy - 1
+                    self._failures = self._last_tries = 0
                     self.changed.notify_all()
 
     def _take(self) -> tuple[tuple[float, int, Task], bool] | None:
@@ -100,7 +101,8 @@ class Outbox:
     def _put_back(self, entry: tuple[float, int, Task], words: str, *, alone: bool) -> None:
         with self.changed:
             self._busy -= 1
-            heapq.heappush(self._waiting, entry)
+            # Behind the others: it may be this one alone that gets no answer.
+            heapq.heappush(self._waiting, (time.monotonic(), next(self._count), entry[2]))
             if alone or not self.trouble:  # not what was under way beside the first that failed
                 self._failures += 1
                 self._last_tries += self._ending
