@@ -53,6 +53,8 @@ def main(
                 return function(*args, **kwargs)
             if entry.importing:
                 raise entry.EndOfImport
+            if function.__module__ == "__mp_main__":  # a process that a run started by spawn imports us
+                return None
             value = _Start(function, config_path, config_name, version_base).run()
             return None if _is_console_script(function) else value
 
@@ -82,7 +84,7 @@ class _Start:
         try:
             _refuse_foreign_line()
             joined = os.environ.get("SWEEPER_RUN_DIR")
-            if joined and os.environ.get("SWEEPER_RUN_MAIN") == ref_to(self.function).identity:
+            if joined and _is_run_of(os.environ.get("SWEEPER_RUN_MAIN", ""), ref_to(self.function)):
                 return _join(self.function, joined)
             came = self._obey(parse_command(sys.argv[1:]))
         except SweeperError as error:
@@ -183,8 +185,11 @@ class _Start:
     def _single(self, plan: Plan, program: Program) -> Any:
         from .single import run_single
 
-        if _is_helper_rank():
-            return call_directly(self.function, plan.base.config())
+        if _rank():
+            from . import resolve
+
+            with resolve.facts(_preview(plan, program)):
+                return call_directly(self.function, plan.base.config())
         jobs.bind(self.function, plan.base.config())  # so that a mistake shows before the run
         return run_single(plan, program, chdir=self._chdir(plan))
 
@@ -237,6 +242,12 @@ class _Start:
     def _sweep(self, plan: Plan, program: Program, *, dry: bool) -> Any:
         from . import sweeps
 
+        if _rank() is not None and os.environ["WORLD_SIZE"] != "1":
+            raise UsageError(
+                f"This is one of {os.environ['WORLD_SIZE']} processes of one run (RANK and WORLD_SIZE are "
+                "set), and each would make the sweep",
+                hint="Start the sweep without torchrun, and let each of its runs start its own processes.",
+            )
         if dry:
             sweeps.dry_run(plan, program, print)
             return None
@@ -370,17 +381,36 @@ def _is_console_script(function: Callable[..., Any]) -> bool:
     return function.__module__ != "__main__" and spec is None and bool(file) and not file.endswith(".py")
 
 
-def _is_helper_rank() -> bool:
-    """Whether torchrun started this process as any but the first."""
-    return "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK", "0") != "0"
+def _rank() -> int | None:
+    """Return which of the processes of one run this is, where torchrun or its like started several.
+
+    Only the first, 0, owns a directory and is recorded.
+    """
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+    if not all(os.environ.get(name, "").isdigit() for name in names):
+        return None
+    return int(os.environ["RANK"])
+
+
+def _is_run_of(main: str, own: FunctionRef) -> bool:
+    """Whether a run of the program `main` is one of ours."""
+    if main.startswith("-m "):  # and we may be started anew by path, as sys.argv has it
+        path = os.sep + main[3:].replace(".", os.sep)
+        return own.main == main or own.main.endswith((f"{path}.py", os.path.join(path, "__main__.py")))
+    return main == own.identity
 
 
 def _join(function: Callable[..., Any], directory: str) -> Any:
     """Run inside of a run that another process owns, with its frozen config."""
-    from . import yamls
-
-    config = yamls.read(os.path.join(directory, ".sweeper", "config.yaml")) or {}
-    return call_directly(function, nodes.build(config, struct=True))
+    try:
+        job = jobs.read_job(directory, joining=True)
+    except OSError:
+        raise RecordError(
+            f"There is no run in {directory} to join",
+            "SWEEPER_RUN_DIR in the environment names it",
+            "Unset it to start a run of its own.",
+        ) from None
+    return jobs.join(job, function)
 
 
 def call_directly(function: Callable[..., Any], config: DictConfig) -> Any:

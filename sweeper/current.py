@@ -19,7 +19,7 @@ from .score import to_number
 class CurrentRun:
     """The run that the caller is in: `id`, `number`, `directory`, `seed` and `params`."""
 
-    def __init__(self, job: Job | None = None) -> None:
+    def __init__(self, job: Job | None = None, *, helping: bool = False) -> None:
         self.id = job.id if job else ""
         self.number = job.number if job else 0
         self.directory = job.directory if job else ""
@@ -30,7 +30,7 @@ class CurrentRun:
         self.tags: dict[str, str] = {}
         self.artifacts: list[str] = []
         self.inputs: list[dict[str, Any]] = []
-        self._records = job.records if job else ""
+        self._records = job.records if job and not helping else ""
         self._stream: Any = None
 
     def report(self, metrics: Mapping[str, Any], step: int | None, *, prune: bool) -> bool:
@@ -98,10 +98,10 @@ def current_folder() -> str:
 
 
 @contextmanager
-def inside(job: Job) -> Iterator[CurrentRun]:
-    """Be in the run of a job."""
+def inside(job: Job, *, helping: bool = False) -> Iterator[CurrentRun]:
+    """Be in the run of a job; a process that only helps it records nothing."""
     global _current  # noqa: PLW0603  see above
-    before, _current = _current, CurrentRun(job)
+    before, _current = _current, CurrentRun(job, helping=helping)
     run = _current
     try:
         yield run

@@ -80,16 +80,16 @@ def _run(main: str, module: Any, *, is_module: bool) -> None:
         if spec is None or spec.loader is None:
             raise UsageError(f"A run's process cannot find the module {main!r}")
         code = spec.loader.get_code(main)  # type: ignore[attr-defined]
-        file, package = spec.origin, main.rpartition(".")[0]
+        file, package = spec.origin, spec.parent or ""
     else:
         with open(main, "rb") as source:
             code = compile(source.read(), main, "exec")
-        file, package = main, ""
+        spec, file, package = None, main, ""
         folder = os.path.dirname(os.path.abspath(main))
         if folder not in sys.path:
             sys.path.insert(0, folder)
     names = module.__dict__
-    names.update(__name__="__mp_main__", __file__=file, __package__=package, __spec__=None)
+    names.update(__name__="__mp_main__", __file__=file, __package__=package, __spec__=spec)
     sys.modules["__mp_main__"] = sys.modules["__main__"] = module
     with suppress(EndOfImport):
         exec(code, names)  # noqa: S102  it is the user's own script

@@ -10,6 +10,7 @@ an outcome.
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
@@ -17,7 +18,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -287,14 +288,14 @@ def call(
     resolve.register()
     started, clock = now(), time.perf_counter()
     host, pid = _host(), os.getpid()
-    write_config(job)
+    write_job(job)
     for name in ("metrics.jsonl", "stop"):  # of an earlier run in a directory that the user fixed
         with suppress(FileNotFoundError):
             os.unlink(f"{job.records}/{name}")
     write_record(job, Outcome(RUNNING, started=started, host=host, pid=pid))
     value: Any = None
     exception: BaseException | None = None
-    status, error = COMPLETED, ""
+    status, error, cause = COMPLETED, "", ""
     with current.inside(job) as run:
         run.tags.update(tags or {})
         try:
@@ -304,11 +305,13 @@ def call(
         except SystemExit as end:
             exception = end
             if end.code not in (None, 0):
-                status, error = FAILED, f"SystemExit: {end.code}"
+                status, error, cause = FAILED, f"SystemExit: {end.code}", "error"
         except KeyboardInterrupt as end:
             status, exception, error = CANCELLED, end, "KeyboardInterrupt"
+            if job.capture:  # Ctrl-C goes to the launching process; here it is a signal like any other
+                status, error, cause = FAILED, "the process was killed by SIGINT", "died"
         except BaseException as end:  # noqa: BLE001  whatever it is, it is this run's alone
-            status, exception = FAILED, end
+            status, exception, cause = FAILED, end, "error"
             frames = own_frames(end.__traceback__)
             error = "".join(traceback.format_exception(type(end), end, frames))
             if job.capture:
@@ -319,7 +322,6 @@ def call(
         said = Score(None, dict(run.metrics), note=f"the value cannot be read: {end!r:.100}")
     completed = status == COMPLETED
     outcome = Outcome(
-        cause="error" if status == FAILED else "",
         status=status,
         score=said.score if completed else None,
         metrics=said.metrics,
@@ -328,6 +330,7 @@ def call(
         ended=now(),
         seconds=round(time.perf_counter() - clock, 4),
         error=error,
+        cause=cause,
         note=said.note if completed else "",
         host=host,
         pid=pid,
@@ -337,6 +340,20 @@ def call(
     )
     write_record(job, outcome)
     return Result(outcome, value, exception)
+
+
+def join(job: Job, function: Callable[..., Any]) -> Any:
+    """Call the function for a run that another process owns: the same config and directory, no record."""
+    resolve.register()
+    schema = schema_of(function)[1]
+    with current.inside(job, helping=True), resolve.facts(facts_of(job)):
+        config = job.typed if job.typed is not None else nodes.build(job.config, struct=True)
+        if job.typed is None and schema is not None:  # its class could not be pickled
+            from omegaconf import OmegaConf
+
+            config = OmegaConf.merge(OmegaConf.structured(schema), config)
+        args, kwargs = bind(function, config)
+        return function(*args, **kwargs)
 
 
 def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
@@ -394,12 +411,12 @@ def ended_badly(job: Job, error: str, cause: str = "died") -> Outcome:
     if before is not None and before.status == COMPLETED:
         return before
     started = before.started if before else ""
-    lasted = datetime.now().astimezone() - datetime.fromisoformat(started) if started else None
+    lasted = datetime.now().astimezone() - datetime.fromisoformat(started) if started else timedelta()
     outcome = Outcome(
         status=FAILED,
         started=started,
         ended=now(),
-        seconds=round(lasted.total_seconds(), 3) if lasted else 0.0,
+        seconds=max(0.0, round(lasted.total_seconds(), 3)),  # the clock may have been set back
         error=error,
         cause=cause,
         host=before.host if before else "",
@@ -415,23 +432,27 @@ def ended_badly(job: Job, error: str, cause: str = "died") -> Outcome:
 
 
 def write_job(job: Job) -> None:
-    """Write a job into its directory, for a process that shares nothing but the file system."""
-    import json
-
+    """Write a job into its directory: for a process that shares nothing but the file system, or joins."""
     write_config(job)
     content = job._asdict()
     del content["config"]  # it lies beside, as people read it
     if content.pop("typed") is not None:
-        with open(f"{job.records}/config.pickle", "wb") as file:
-            pickle.dump(job.typed, file)
+        with suppress(pickle.PicklingError, AttributeError, TypeError):  # a class that has no name
+            typed = pickle.dumps(job.typed)
+            with open(f"{job.records}/config.pickle", "wb") as file:
+                file.write(typed)
     content["function"], content["objective"] = job.function._asdict(), job.objective._asdict()
-    yamls.write_text(f"{job.records}/job.json", json.dumps(content, default=str))
+    with open(f"{job.records}/job.json", "w", encoding="utf-8", opener=_private) as file:
+        file.write(json.dumps(content, default=str))
 
 
-def read_job(directory: str) -> Job:
-    """Return the job that lies in a directory."""
-    import json
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read: a run's environment may hold keys."""
+    return os.open(path, flags, 0o600)
 
+
+def read_job(directory: str, *, joining: bool = False) -> Job:
+    """Return the job that lies in a directory; who joins its run has imported the script already."""
     with open(f"{directory}/.sweeper/job.json", encoding="utf-8") as file:
         found = json.load(file)
     found["function"] = FunctionRef(**found["function"])
@@ -442,7 +463,8 @@ def read_job(directory: str) -> Job:
     job = Job(**found, config=yamls.read(f"{directory}/.sweeper/config.yaml") or {})
     if not os.path.exists(f"{job.records}/config.pickle"):
         return job
-    import_main(job.function.main)  # where the classes may be
+    if not joining:
+        import_main(job.function.main)  # where the classes may be
     with open(f"{job.records}/config.pickle", "rb") as file:
         return job._replace(typed=pickle.load(file))  # noqa: S301  our own, beside the job
 

@@ -29,6 +29,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        _drop_torn_line(path)
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  kept open; closed by close()
         self.synced = time.monotonic()
 
@@ -48,7 +49,16 @@ class Journal:
         """Close the file, all of it on the disk."""
         with suppress(OSError):  # a full disk has been said where a line was lost
             os.fsync(self.file.fileno())
+        with suppress(OSError):
             self.file.close()
+
+
+def _drop_torn_line(path: str) -> None:
+    """Cut off what a process that was killed, or had no room, wrote of its last line."""
+    with suppress(FileNotFoundError), open(path, "rb+") as file:
+        content = file.read()
+        if not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)
 
 
 def read_journal(path: str) -> list[dict[str, Any]]:
@@ -59,6 +69,12 @@ def read_journal(path: str) -> list[dict[str, Any]]:
             with suppress(ValueError):
                 found.append(json.loads(line))
     return found
+
+
+def has_begun(directory: str) -> bool:
+    """Whether there is a sweep in a directory, one that came to write its first line."""
+    path = os.path.join(directory, "sweep.jsonl")
+    return os.path.exists(path) and bool(read_journal(path))
 
 
 def journaled(outcome: Outcome) -> dict[str, Any]:
@@ -185,7 +201,10 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
     events = read_journal(path) if os.path.exists(path) else []
     begun = next((event for event in events if event["event"] == "begin"), None)
     if begun is None:
-        raise RecordError(f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole")
+        raise RecordError(
+            f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole",
+            hint="Start it again as it was started the first time.",
+        )
     given = [text for event in events if event["event"] == "resume" for text in event.get("overrides", ())]
     return Earlier(
         directory, record["id"], record["seed"], begun["epoch"], events, retry_failed,

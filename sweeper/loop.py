@@ -7,7 +7,6 @@ written to `sweep.jsonl` before it happens, so that a sweep that is killed can b
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import signal
@@ -49,7 +48,7 @@ from .records import (
     now,
 )
 from .results import RunResult, ranked, write_results
-from .runs import JobMaker, make_directory
+from .runs import JobMaker, make_directory, unwritable
 from .search import Asker
 from .settings import LISTED
 from .track import Trackers
@@ -58,6 +57,7 @@ from .view import View, command_line, show_param
 
 DEFAULT_TRIALS = 20
 INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
+THE_RECORDS = "The sweep's records"
 _POLL = 0.25  # seconds between looks at what runs report
 _POLL_TO_PRUNE = 0.05  # the same, where a pruner waits for it
 _RETRIES_OF_LOST = 3  # of a run whose machine went away
@@ -515,9 +515,12 @@ class Sweep:
             self.take(job, outcome)
 
 
+_ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM end a sweep as Ctrl-C does: schedulers send it."""
+    """Let SIGTERM, which schedulers send, and SIGHUP, of a terminal that goes, end a sweep as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -525,11 +528,15 @@ def _terminable() -> Iterator[None]:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool = False) -> str:
@@ -559,7 +566,7 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
             except OSError as error:
-                sweep.mistake = unwritable(sweep, program, error)
+                sweep.mistake = unwritable_sweep(sweep, program, error)
                 sweep.reason = sweep.mistake.what
                 executor.stop(sweep.plan.settings.launcher.grace)
                 return FAILED
@@ -570,16 +577,12 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
 
 
-_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM)
-
-
-def unwritable(sweep: Sweep, program: Program, error: OSError) -> RecordError:
-    """Return the error for a disk that is full or gone; what else it may be is a bug, and raised again."""
-    if error.errno not in _DISK:
-        raise error
+def unwritable_sweep(sweep: Sweep, program: Program, error: OSError) -> RecordError:
+    """Return the error for a disk that is full or gone, with the command that goes on."""
     directory = os.path.relpath(sweep.maker.sweep_directory)
-    return RecordError(
-        f"The sweep's records cannot be written: {error.strerror or error}",
-        error.filename or directory,
-        f"Make room, then go on with: {command_line([*program.words, '--resume', directory])}",
-    )
+    return unwritable(error, THE_RECORDS, directory, how_to_go_on(program, directory))
+
+
+def how_to_go_on(program: Program, directory: str) -> str:
+    """Return the hint for a sweep whose records cannot be written."""
+    return f"Make room, then go on with: {command_line([*program.words, '--resume', directory])}"

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from .errors import ConfigError
@@ -52,7 +52,8 @@ class _Tee:
 
     def write(self, text: str) -> int:
         if not self._file.closed:  # whoever kept the stream writes on after the run
-            self._file.write(text)
+            with suppress(OSError):  # a full disk costs the log, and not the run
+                self._file.write(text)
         return self.terminal.write(text)  # type: ignore[no-any-return]
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from . import trees
@@ -57,6 +58,27 @@ def link_latest(template: str, directory: str, folder: str) -> None:
         if os.path.islink(link) or not os.path.exists(link):
             os.symlink(os.path.relpath(directory, os.path.dirname(link)), aside)
             os.replace(aside, link)
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM)
+
+
+def unwritable(error: OSError, what: str, where: str, hint: str) -> RecordError:
+    """Return the error for a disk that is full or gone; what else it may be is a bug, and raised again."""
+    if error.errno not in _DISK:
+        raise error
+    return RecordError(
+        f"{what} cannot be written: {error.strerror or error}", str(error.filename or where), hint
+    )
+
+
+@contextmanager
+def writing(what: str, where: str, hint: str) -> Iterator[None]:
+    """Turn the error of a disk that is full or gone into one that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(error, what, where, hint) from None
 
 
 # -------------------------------------------------------------------------------------------- jobs

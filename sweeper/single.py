@@ -18,7 +18,7 @@ from .output import teed
 from .plan import Plan, directory_of
 from .provenance import GitDiff, git_head, origin
 from .records import Job, Program, now
-from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of
+from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of, writing
 from .track import SweepRecord, Trackers, open_trackers
 
 
@@ -41,12 +41,26 @@ def run_single(
     path = os.path.join(program.folder, directory_of(template, plan.base, facts))
     directory = make_directory(path, fixed="${now" not in template)
     link_latest(template, directory, program.folder)
+    with writing("The run's records", directory, "Make room, or set another with sweeper.run.dir."):
+        return _run_in(directory, maker, tuple(texts), chdir=chdir, seed=seed, tags=tags)
+
+
+def _run_in(
+    directory: str,
+    maker: JobMaker,
+    texts: tuple[str, ...],
+    *,
+    chdir: bool,
+    seed: int | None,
+    tags: Mapping[str, str] | None,
+) -> Result:
+    plan, program, git, settings = maker.plan, maker.program, maker.git, maker.plan.settings
     made = maker.make(0, 1, directory, plan.base, plan.overrides, params_of(plan.overrides))
     job = made._replace(capture=False, chdir=chdir, seed=seed)
     os.makedirs(job.records, exist_ok=True)
     record = SweepRecord(
-        id=run_id, name=settings.name or program.name, directory=directory,
-        started=now(), objective=maker.objective.describe(), overrides=tuple(texts),
+        id=maker.sweep_id, name=settings.name or program.name, directory=directory,
+        started=now(), objective=maker.objective.describe(), overrides=texts,
         note=settings.note, folder=program.folder, redact=settings.redact(), here=True,
         origin=origin(program, git, settings.redact()),
     )  # fmt: skip

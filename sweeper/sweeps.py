@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from .callbacks import Callbacks
@@ -14,16 +14,25 @@ from .errors import RecordError, SpaceError, UsageError
 from .findings import importances, write_best
 from .grammar import show
 from .job import bind
-from .journal import Earlier, Journal, locked, read_journal, write_sweep
+from .journal import Earlier, Journal, has_begun, locked, read_journal, write_sweep
 from .launch import Launcher, make_launcher
-from .loop import DEFAULT_TRIALS, INTERRUPTED, LEFT, Sweep, conduct, unwritable
+from .loop import (
+    DEFAULT_TRIALS,
+    INTERRUPTED,
+    LEFT,
+    THE_RECORDS,
+    Sweep,
+    conduct,
+    how_to_go_on,
+    unwritable_sweep,
+)
 from .plan import Plan, directory_of
 from .points import Points
 from .provenance import git_state, origin
 from .prune import make_pruner
 from .records import History, Point, Program, Trial, now
 from .results import SweepResult, front_of, ranked
-from .runs import JobMaker, is_setting, link_latest, make_directory, new_id
+from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, writing
 from .search import Asker, Lister, Searcher, make_searcher
 from .track import SweepRecord, open_trackers
 from .trials import Trials
@@ -61,7 +70,7 @@ def run_sweep(
     asker = Asker(searcher, points.space, maker.seed or 0, first)
     directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
     with ExitStack() as stack:
-        stack.enter_context(locked(directory))
+        stack.enter_context(_held(directory, program))
         if earlier is None:
             write_sweep(directory, points, record)
             link_latest(settings.sweep.dir, directory, program.folder)
@@ -94,13 +103,21 @@ def run_sweep(
             journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
             _say_end(sweep, program)
         except OSError as error:
-            sweep.mistake = sweep.mistake or unwritable(sweep, program, error)
+            sweep.mistake = sweep.mistake or unwritable_sweep(sweep, program, error)
     if sweep.mistake is not None:
         raise sweep.mistake
     return SweepResult(
         directory, objective, tuple(sorted(sweep.results(), key=lambda run: run.number)), sweep.reason,
         interrupted=sweep.reason == INTERRUPTED, repeats=trials.repeats,
     )  # fmt: skip
+
+
+@contextmanager
+def _held(directory: str, program: Program) -> Iterator[None]:
+    """Hold a sweep's directory; where it cannot be written to, say so."""
+    shown = os.path.relpath(directory)
+    with writing(THE_RECORDS, shown, how_to_go_on(program, shown)), locked(directory):
+        yield
 
 
 def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
@@ -226,7 +243,7 @@ def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
     facts = maker.facts(maker.hydra_facts(plan.base, [o.text for o in plan.overrides]), number=0, id="")
     path = os.path.join(program.folder, directory_of(template, plan.base, facts))
     fixed = "${now" not in template
-    if fixed and os.path.exists(os.path.join(path, "sweep.jsonl")):
+    if fixed and has_begun(path):
         raise RecordError(
             f"There is a sweep in {path} already",
             hint=f"To go on with it: --resume {path}. To begin anew, name another sweeper.sweep.dir.",

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -75,14 +75,22 @@ class View:
     def tick(self) -> None:
         """Bring the progress bar up to date."""
         if self.bar is not None:
-            self.bar.update()
+            self._on_bar(self.bar.update)
 
     def line(self, text: str) -> None:
         """Print a line, above the progress bar if there is one."""
         if self.bar is not None:
-            self.bar.print(text)
+            bar = self.bar
+            self._on_bar(lambda: bar.print(text))
         else:
             self._print(text)
+
+    def _on_bar(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except OSError:  # the terminal is gone
+            self.bar = None
+            self._print("")
 
     def _print(self, text: str) -> None:
         try:
@@ -98,7 +106,7 @@ class View:
     def end(self) -> None:
         """Take the progress bar away."""
         if self.bar is not None:
-            self.bar.close()
+            self._on_bar(self.bar.close)
             self.bar = None
 
 

@@ -146,6 +146,17 @@ def parabola(project: Project) -> Project:
     return project.write(config="x: 0.0\nname: parabola\n", train_py=TRAIN)
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False)  # fmt: skip
+    if mounted.returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
 def without_times(text: str) -> str:
     """Return output with its times and directories made alike."""
     text = re.sub(r"\d+(\.\d+)?m?s\b|\d+m\d+s", "TIME", text)

@@ -145,17 +145,6 @@ def test_each_run_holds_a_resource_of_its_own(project, launcher):
         assert all(end <= begin for (_, end), (begin, _) in pairwise(own))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(disk)], capture_output=True, check=False)  # fmt: skip
-    if mounted.returncode:
-        pytest.skip("a small disk can only be mounted by root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
 def test_a_full_disk_ends_a_sweep_that_goes_on_when_there_is_room(parabola, small_disk):
     os.symlink(small_disk, parabola.folder / "multirun")
     ended = parabola.run("-m", "x=range(0,200)", "--jobs", "2", "sweeper.sweep.dir=multirun/here", code=2)

@@ -3,21 +3,39 @@
 import os
 import subprocess
 import time
+from datetime import datetime
 
 import pytest
 
+# The launchers that nothing which a run does may disturb, and what else their command lines need.
+LAUNCHERS: dict[str, list[str]] = {"local": [], "joblib": []}
+
 DEATHS = """
-    import ctypes, os, signal, subprocess, sys, time
+    import ctypes, os, signal, subprocess, sys, threading, time
+    from pathlib import Path
     import sweeper
+
+    class Unpicklable(Exception):
+        def __reduce__(self):
+            raise TypeError("no")
 
     @sweeper.main(config_path="conf", config_name="config")
     def train(cfg):
         print("begins", cfg.how, flush=True)
-        how = cfg.how
+        how, begun = cfg.how, Path("begun")
+        begun.mkdir(exist_ok=True)
+        (begun / how).touch()
+        while cfg.deaths and len(list(begun.glob("long*"))) < 2:
+            time.sleep(0.01)
         if how == "raise":
             raise ValueError("boom")
+        if how == "raise_unpicklable":
+            raise Unpicklable("boom")
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if how == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
         if how == "segfault":
             ctypes.string_at(0)
         if how == "_exit":
@@ -33,47 +51,96 @@ DEATHS = """
             subprocess.Popen(["sleep", str(cfg.sleep)])
             os.kill(os.getppid(), signal.SIGKILL)
             time.sleep(1000)
-        if how == "slow":
-            time.sleep(1.5)
+        if how == "unpicklable":
+            return threading.Lock()
+        if how == "exit_0":
+            sys.exit(0)
+        if how.startswith("long"):  # until all the others have died
+            while len(list(begun.glob("*"))) < cfg.deaths + 2:
+                time.sleep(0.01)
+            time.sleep(0.2)
+            return os.getpid()
         return 1.0
 
     if __name__ == "__main__":
         train()
 """
-SAID = {
+FAILS = {  # a death, and what is said of it
     "raise": "ValueError: boom",
-    "kill": "SIGKILL",
-    "segfault": "SIGSEGV",
-    "_exit": "3",
+    "raise_unpicklable": "Unpicklable: boom",
+    "kill": "SIGKILL (out of memory?)",
+    "interrupt": "SIGINT",
+    "segfault": "SIGSEGV (a crash in C code)",
+    "_exit": "exit code 3",
     "exit": "SystemExit: bad luck",
-    "hang": "took longer than 2 s",
+    "hang": "took longer than 5 s",
 }
+ENDS_WELL = ["child", "unpicklable", "exit_0", "well"]
 
 
 def leftovers(sleep: int) -> str:
     return subprocess.run(["pgrep", "-f", f"sleep {sleep}"], capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize("launcher", ["local", "joblib"])
+def are_gone(sleep: int) -> bool:
+    """Whether what runs have started is gone, or goes within a moment."""
+    for _ in range(40):
+        if not leftovers(sleep):
+            return True
+        time.sleep(0.05)
+    subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
+    return False
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_every_kind_of_death_costs_its_own_run_alone(project, launcher):
-    sleep = {"local": 987651, "joblib": 987652}[launcher]
-    project.write(config=f"how: well\nsleep: {sleep}\n", train_py=DEATHS)
-    hows = [*SAID, "child", "slow", "well"]
+    sleep = 987650 + [*LAUNCHERS].index(launcher)
+    project.write(config=f"how: well\nsleep: {sleep}\ndeaths: 0\n", train_py=DEATHS)
+    hows = [*FAILS, *ENDS_WELL]
     ended = project.run(
         "-m", f"how={','.join(hows)}", "--jobs", "3", f"sweeper/launcher={launcher}",
-        "sweeper.launcher.run_timeout=2", "sweeper.launcher.max_failures=null", code=1,
+        "sweeper.launcher.run_timeout=5", "sweeper.launcher.max_failures=null", *LAUNCHERS[launcher], code=1,
     )  # fmt: skip
     for number, how in enumerate(hows):
         record = ended.record(number)
-        assert record["status"] == ("FAILED" if how in SAID else "COMPLETED"), how
-        assert SAID.get(how, "") in (record["error"] or ""), how
+        assert record["status"] == ("FAILED" if how in FAILS else "COMPLETED"), how
+        assert FAILS.get(how, "") in (record["error"] or ""), how
         assert record["pid"] > 0
+        assert record["seconds"] >= 0
         assert f"begins {how}" in (ended.sweep / f"{number}/train.log").read_text()
-    if launcher == "local":
-        time.sleep(0.1)
-        assert leftovers(sleep) == "", "what a run started ends with it"
-    else:
-        subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
+    assert "lock" in ended.record(hows.index("unpicklable"))["note"]
+    statuses = [("FAILED" if how in FAILS else "COMPLETED",) for how in hows]
+    assert project.query("select status from runs order by number") == statuses, "one row a run, ended"
+    assert project.query("select count(*) from runs where ended is null") == [(0,)]
+    assert are_gone(sleep), "what runs started ends with them"
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_runs_in_flight_go_on_while_others_die(project, launcher):
+    project.write(config="how: well\nsleep: 1\ndeaths: 5\n", train_py=DEATHS)
+    deaths = ["kill", "segfault", "_exit", "exit", "raise"]
+    ended = project.run(
+        "-m", f"how=long1,long2,{','.join(deaths)}", "--jobs", "3", f"sweeper/launcher={launcher}",
+        "sweeper.launcher.max_failures=null", *LAUNCHERS[launcher], code=1,
+    )  # fmt: skip
+    longs, died = [ended.record(0), ended.record(1)], [ended.record(n) for n in range(2, 7)]
+    assert {run["status"] for run in died} == {"FAILED"}
+    for run in longs:
+        assert run["status"] == "COMPLETED"
+        assert run["pid"] == run["score"], "the process that began is the one that ended"
+        assert run["started"] < min(other["ended"] for other in died)
+        assert run["ended"] > max(other["ended"] for other in died[:-1])
+        began, over = (datetime.fromisoformat(run[key]) for key in ("started", "ended"))
+        assert abs((over - began).total_seconds() - run["seconds"]) < 0.1
+
+
+def test_in_this_process_a_run_may_raise_and_exit(project):
+    project.write(config="how: well\nsleep: 1\ndeaths: 0\n", train_py=DEATHS)
+    hows = ["raise", "raise_unpicklable", "exit", "unpicklable", "exit_0", "well"]
+    ended = project.run("-m", f"how={','.join(hows)}", "sweeper/launcher=inline", code=1)
+    statuses = ["FAILED" if how in FAILS else "COMPLETED" for how in hows]
+    assert [row["status"] for row in ended.results] == statuses
+    assert project.query("select status from runs order by number") == [(status,) for status in statuses]
 
 
 @pytest.mark.parametrize("launcher", ["local", "joblib", "inline"])
@@ -177,14 +244,14 @@ def test_how_runs_start_can_be_chosen(parabola, start):
     assert [row["score"] for row in ended.results] == ["4", "1"]
 
 
-@pytest.mark.parametrize("launcher", ["local", "joblib"])
+@pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher):
-    sleep = {"local": 987653, "joblib": 987654}[launcher]
-    project.write(config=f"how: well\nn: 0\nsleep: {sleep}\n", train_py=DEATHS)
+    sleep = 987660 + [*LAUNCHERS].index(launcher)
+    project.write(config=f"how: well\nn: 0\nsleep: {sleep}\ndeaths: 0\n", train_py=DEATHS)
     arguments = ("how=hang", "n=1,2", "--jobs", "2", f"sweeper/launcher={launcher}")
     process = project.start("train.py", "-m", *arguments)
     try:
-        for _ in range(200):
+        for _ in range(600):
             time.sleep(0.05)
             if len(leftovers(sleep).split()) == 2:
                 break
@@ -195,13 +262,11 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher
     time.sleep(1)
     workers = subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True, text=True).stdout
     assert workers == ""
-    if launcher == "local":
-        assert leftovers(sleep) == ""
-    subprocess.run(["pkill", "-f", f"sleep {sleep}"], check=False)
+    assert are_gone(sleep)
 
 
 def test_when_the_fork_server_is_killed_its_runs_end_too_and_others_follow(project):
-    project.write(config="how: well\nsleep: 987655\n", train_py=DEATHS)
+    project.write(config="how: well\nsleep: 987655\ndeaths: 0\n", train_py=DEATHS)
     ended = project.run("-m", "how=orphan,well", code=1)
     assert [row["status"] for row in ended.results] == ["FAILED", "COMPLETED"]
     assert ended.record(0)["error"] == "the fork server died"
@@ -245,6 +310,24 @@ def test_a_script_that_a_worker_cannot_import_is_said_before_anything_is_lost(pa
     ended = parabola.run("-m", "x=1,2", code=2)
     assert "cannot be imported by a run's process" in ended.err
     assert "not in a worker" in ended.err
+
+
+def test_a_script_that_kills_the_process_which_imports_it_is_said_too(parabola):
+    parabola.write(
+        train_py="""
+        import os
+        import sweeper
+        if __name__ != "__main__":
+            os._exit(3)
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return cfg.x
+        train()
+    """
+    )
+    ended = parabola.run("-m", "x=1,2", code=2)
+    assert "While it imports the script, the process ended with exit code 3" in ended.err
+    assert not (ended.sweep / "1").exists()
 
 
 def test_functions_without_a_name_travel_by_joblib(parabola):

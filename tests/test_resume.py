@@ -49,11 +49,58 @@ def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL, pause=0):
 def test_a_killed_search_asks_for_the_same_points_as_one_that_was_not(slow, search):
     arguments = ("--search", search, "--trials", "12", "x=interval(0,10)", "sweeper.search.seed=7")
     whole = slow.run(*arguments).results
-    kill_midway(slow, *arguments, ends=6)
-    slow.run("--resume", "here")
+    code, _, _ = kill_midway(slow, *arguments, ends=6)
     folder = slow.folder / "here"
+    assert code == -signal.SIGKILL
+    assert len([e for e in events(folder) if e["event"] == "ask"]) < 12, "it was killed midway"
+    slow.run("--resume", "here")
     asked = [e["params"]["x"] for e in events(folder) if e["event"] == "ask"]
     assert asked == [float(row["x"]) for row in whole]
+
+
+@pytest.mark.parametrize("search", ["tpe", "gp"])
+def test_a_conditional_search_goes_on_the_same_though_it_is_killed_twice_and_runs_fail(project, search):
+    project.write(
+        config="defaults: [m: a]\nx: 0.5\n",
+        m__a="depth: 3\n_space_: {depth: 'range(1, 30)'}\n",
+        m__b="rate: 0.1\n_space_: {rate: 'interval(1e-4, 1, log=true)'}\n",
+        train_py="""
+        import os, signal, time
+        import sweeper
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(0.06)
+            if cfg.x > 0.8:
+                raise ValueError("too far")
+            return (cfg.x - 0.3) ** 2 + (abs(cfg.m.depth - 20) / 30 if "depth" in cfg.m else cfg.m.rate)
+
+        if __name__ == "__main__":
+            train()
+        """,
+    )
+    arguments = (
+        "--search", search, "--trials", "24", "m=a,b", "x=interval(0,1)", "sweeper.search.seed=7",
+        "sweeper.launcher.max_failures=null",
+    )  # fmt: skip
+    project.run(*arguments, "sweeper.sweep.dir=whole", code=1)
+    folder = project.folder / "here"
+    for begun, ends in ((arguments, 5), (("--resume", "here"), 16)):
+        words = (*begun, "sweeper.sweep.dir=here") if begun is arguments else begun
+        process = project.start("train.py", *words)
+        while not (folder / "sweep.jsonl").exists() or len(of(folder, "end")) < ends:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        assert len(of(folder, "ask")) < 24, "it was killed midway"
+    project.run("--resume", "here", code=1)
+    whole, resumed = ([e["params"] for e in of(project.folder / name, "ask")] for name in ("whole", "here"))
+    assert resumed == whole
+    assert len({e["params"].get("m") for e in of(folder, "ask")}) == 2
+
+
+def of(folder, event):
+    return [e for e in events_whole(folder / "sweep.jsonl") if e["event"] == event]
 
 
 def test_a_killed_grid_completes_each_point_exactly_once(slow):

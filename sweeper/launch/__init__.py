@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib import import_module
 from typing import Protocol
 
@@ -155,14 +156,42 @@ def death(code: int) -> str:
     return f"the process was killed by {name}{guess}"
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it ends; Linux only."""
+KILL_AFTER = 2.0  # seconds between the polite signal and the last one, for a run out of time
+
+
+def signal_run(pid: int, number: int) -> None:
+    """Send a signal to a run's process, which nobody has waited for, and to all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:  # it has not come to be a session of its own yet
+            os.kill(pid, number)
+
+
+def end_group(pid: int) -> None:
+    """End what a run's process, itself gone, has started and left behind."""
+    import signal
+
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def adopt_orphans() -> None:
+    """Ask the kernel to make this process the parent of all below it whose own parent ends; Linux only."""
+    import ctypes
+
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+
+
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to end this process when its parent ends, or has ended if it is known; Linux only."""
     import ctypes
     import signal
 
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
+    before = os.getppid()
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
+    if os.getppid() != (parent or before):  # it has ended already
         os._exit(1)

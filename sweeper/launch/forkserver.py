@@ -4,10 +4,11 @@
                        <── ready, ended ──               <── result ──
 
 It imports only, and never runs the function; so a child has everything loaded and nothing done. A
-child is a session of its own: what it starts ends with it. When the launching process goes away,
-for whatever reason, its socket closes, and the server ends every child and itself. Should the server
-be killed, its guard ends them, a process that does nothing else. Where a script must not be forked,
-each run is started as a process of its own instead, supervised all the same.
+child is a session of its own: what it starts ends with it; what it starts in yet another session ends
+with the server, which adopts it. When the launching process goes away, for whatever reason, its socket
+closes, and the server ends every child and itself. Should the server be killed, its guard ends them, a
+process that does nothing else. Where a script must not be forked, each run is started as a process of
+its own instead, supervised all the same.
 
 Messages are length-prefixed pickles over a Unix socket. Speaks to nobody else.
 """
@@ -29,12 +30,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import die_with_parent
+from . import KILL_AFTER, adopt_orphans, die_with_parent, end_group, signal_run
 
 _HEAD = struct.Struct("!I")
 # The package has imported the module by the time that it is run, which Python would remark upon.
 QUIETLY = ("-W", "ignore::RuntimeWarning:runpy")
-_KILL_AFTER = 2.0  # seconds between the polite signal and the last one, for a run out of time
 
 
 def send(channel: socket.socket, message: Any) -> None:
@@ -74,7 +74,6 @@ class _Child:
     result: bytearray
     deadline: float | None = None
     timed_out: bool = False
-    status: int | None = None
 
 
 class Server:
@@ -120,7 +119,6 @@ class Server:
                 if found.data == "channel":
                     message = receive(self.channel)
                     if message is None:
-                        self._end_all()
                         return
                     self._obey(message, (wake_read, wake_write))
                 elif found.data == "wake":
@@ -143,14 +141,15 @@ class Server:
             self._spawn(*rest)
         elif verb == "signal":
             for child in self.children.values():
-                _signal_group(child.pid, rest[0])
+                signal_run(child.pid, rest[0])
 
     def _fork(self, fds: tuple[int, int], key: int, timeout: float | None, task: bytes) -> None:
         read, write = os.pipe()
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
             os.close(read)
-            self._become_child(task, write, fds)
+            self._become_child(server, task, write, fds)
         os.close(write)
         self._watch(key, timeout, pid, read)
 
@@ -180,7 +179,7 @@ class Server:
         self.children[pid] = child
         self.selector.register(pipe, selectors.EVENT_READ, child)
 
-    def _become_child(self, task: bytes, write: int, fds: tuple[int, int]) -> None:
+    def _become_child(self, server: int, task: bytes, write: int, fds: tuple[int, int]) -> None:
         code = 1
         try:
             os.setsid()
@@ -189,7 +188,7 @@ class Server:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            die_with_parent()
+            die_with_parent(server)
             self.selector.close()
             for fd in (self.channel.detach(), self.guard, *fds, *(c.pipe for c in self.children.values())):
                 os.close(fd)
@@ -227,44 +226,51 @@ class Server:
             self.selector.unregister(child.pipe)
 
     def _reap(self) -> None:
-        for pid, child in list(self.children.items()):
+        while True:
             try:
-                ended, status = os.waitpid(pid, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                ended, status = pid, 0
-            if not ended:
-                continue
-            while True:  # what is still in the pipe
-                try:
-                    piece = os.read(child.pipe, 1 << 20)
-                except BlockingIOError:
-                    break
-                if not piece:
-                    break
-                child.result += piece
-            with suppress(KeyError, ValueError):
-                self.selector.unregister(child.pipe)
-            os.close(child.pipe)
-            _signal_group(pid, signal.SIGKILL)  # what it started and left behind
-            _tell_guard(self.guard, pid)
-            del self.children[pid]
-            code = os.waitstatus_to_exitcode(status)
-            send(self.channel, ("ended", child.key, code, bytes(child.result), child.timed_out))
+                return
+            if not pid:
+                return
+            if pid in self.children:  # else one that a run had left behind
+                self._bury(self.children.pop(pid), os.waitstatus_to_exitcode(status))
+
+    def _bury(self, child: _Child, code: int) -> None:
+        """Tell what came of a child that has ended."""
+        while True:  # what is still in the pipe
+            try:
+                piece = os.read(child.pipe, 1 << 20)
+            except BlockingIOError:
+                break
+            if not piece:
+                break
+            child.result += piece
+        with suppress(KeyError, ValueError):
+            self.selector.unregister(child.pipe)
+        os.close(child.pipe)
+        end_group(child.pid)
+        _tell_guard(self.guard, -child.pid)
+        send(self.channel, ("ended", child.key, code, bytes(child.result), child.timed_out))
 
     def _end_late(self) -> None:
         now = time.monotonic()
         for child in self.children.values():
             if child.deadline is None or now < child.deadline:
                 continue
-            _signal_group(child.pid, signal.SIGKILL if child.timed_out else signal.SIGTERM)
-            child.timed_out, child.deadline = True, now + _KILL_AFTER
+            signal_run(child.pid, signal.SIGKILL if child.timed_out else signal.SIGTERM)
+            child.timed_out, child.deadline = True, now + KILL_AFTER
 
     def _end_all(self) -> None:
         for pid in self.children:
-            _signal_group(pid, signal.SIGKILL)
-        for pid in self.children:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+            signal_run(pid, signal.SIGKILL)
+        while left := _below():
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+        self.children.clear()
 
 
 def _start_guard(channel: int) -> int:
@@ -277,23 +283,30 @@ def _start_guard(channel: int) -> int:
         groups: set[int] = set()
         with open(read, encoding="ascii") as told:
             for line in told:
-                groups ^= {int(line)}
+                pid = int(line)
+                (groups.add if pid > 0 else groups.discard)(abs(pid))
         for pid in groups:
-            _signal_group(pid, signal.SIGKILL)
+            end_group(pid)
         os._exit(0)
     os.close(read)
     return write
 
 
 def _tell_guard(guard: int, pid: int) -> None:
-    """Tell the guard that the group of a child begins, and at the second time that it has ended."""
+    """Tell the guard that the group of a child begins; a negative number, that it has ended."""
     with suppress(OSError):
         os.write(guard, b"%d\n" % pid)
 
 
-def _signal_group(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+def _below() -> set[int]:
+    """Return the children of this process: runs, and what they have left in sessions of their own."""
+    own, found = str(os.getpid()), set()
+    with suppress(FileNotFoundError):  # not Linux
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+                if file.read().rpartition(")")[2].split()[1] == own:
+                    found.add(int(name))
+    return found
 
 
 def _preload(request: dict[str, Any]) -> None:
@@ -331,6 +344,7 @@ def main(arguments: list[str], exit_with: Callable[[int], None] = os._exit) -> N
     """Serve over the socket whose number is given."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launching process's to handle
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    adopt_orphans()
     number = int(arguments[0])
     guard = _start_guard(number)
     channel = socket.socket(fileno=number)

@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..job import write_job
 from ..records import Job, Outcome, Program
 from ..settings import LauncherSettings
-from . import RunDiedError, RunTimeoutError, death, thread_limits
+from . import RunDiedError, RunLostError, RunTimeoutError, death, thread_limits
 from .forkserver import receive, send
 
 # Found along the launching process's own path, in its order: no environment variable can say that.
@@ -74,7 +74,7 @@ class LocalExecutor:
         self.channel, self.broken = ours, False
         self.futures: dict[int, Future[Outcome]] = {}
         self.ready = threading.Event()
-        self.error = ""
+        self.imported, self.error = False, ""
         program = self.program
         request = {
             "path": program_path(program),
@@ -86,7 +86,7 @@ class LocalExecutor:
         }
         send(self.channel, request)
         listener = threading.Thread(
-            target=self._listen, args=(self.channel, self.futures), name="sweeper-local", daemon=True
+            target=self._listen, args=(ours, self.futures, self.ready), name="sweeper-local", daemon=True
         )
         listener.start()
 
@@ -98,6 +98,11 @@ class LocalExecutor:
             self.channel.close()
             self._start()
         self.ready.wait()
+        if not self.imported:  # it died first; once may be chance
+            self._start()
+            self.ready.wait()
+        if not self.imported:
+            self.error = f"While it imports the script, {death(self.process.wait())}"
         if self.error:
             raise UsageError("The script cannot be imported by a run's process", self.error.rstrip())
         future: Future[Outcome] = Future()
@@ -115,18 +120,22 @@ class LocalExecutor:
             with self.lock:
                 send(self.channel, message)
         except OSError:
+            self.broken = True
             if not future.done():
-                future.set_exception(RunDiedError("the fork server is gone"))
+                future.set_exception(RunLostError("the fork server is gone"))
         return future
 
-    def _listen(self, channel: socket.socket, futures: dict[int, Future[Outcome]]) -> None:
+    def _listen(
+        self, channel: socket.socket, futures: dict[int, Future[Outcome]], ready: threading.Event
+    ) -> None:
         while True:
             message: Any = receive(channel)
             if message is None:
                 break
             if message[0] == "ready":
                 _, self.note, self.spawns, self.error = message
-                self.ready.set()
+                self.imported = True
+                ready.set()
                 continue
             _, key, code, result, timed_out = message
             future = futures.pop(key)
@@ -141,11 +150,12 @@ class LocalExecutor:
                 future.set_exception(Spawned())
             else:
                 future.set_exception(RunDiedError(death(code)))
-        self.broken = True  # said before any future is: the next job needs another server
-        self.ready.set()
+        if channel is self.channel:
+            self.broken = True  # said before any future is: the next job needs another server
+        ready.set()
         for future in list(futures.values()):
             if not future.done():
-                future.set_exception(RunDiedError("the fork server died"))
+                future.set_exception(RunLostError("the fork server died"))
 
     def stop(self, grace: float) -> None:
         """Ask all runs to end, wait for them, and end those that stay."""

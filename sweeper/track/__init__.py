@@ -208,7 +208,7 @@ class _Line:
                 self._do(*message)
             return self._do(verb, what)
         except Exception as error:  # noqa: BLE001  no tracker may fail a run
-            self.failed = True
+            self.failed, self.tracker = True, None  # what it holds, such as a lock, is let go
             words = f"{type(error).__name__}: {error}"
             if isinstance(error, (SweeperError, ImportError)):
                 words = str(error).replace("\n", "\n  ")

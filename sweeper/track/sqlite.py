@@ -24,6 +24,7 @@ from ..records import ENDED, RUNNING, Job, Outcome, now
 from . import SweepRecord, unreported
 
 VERSION = 2
+PATIENCE = 30.0  # seconds that another process may keep the database locked
 
 # The statements that bring a database from each version to the next; none is at version 0.
 _STEPS = (
@@ -80,9 +81,9 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     version = connection.execute("pragma user_version").fetchone()[0]
-    if version != VERSION:
+    if version < VERSION:
         connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
         connection.execute("begin immediate")
         version = connection.execute("pragma user_version").fetchone()[0]
