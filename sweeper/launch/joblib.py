@@ -101,25 +101,32 @@ class JoblibExecutor:
         task = (_run_in_worker, job, function, tuple(self.program.path))
         with self.lock:
             worker = self.idle.pop() if self.idle else self._make()
+        limit = self.settings.run_timeout
         try:
+            ready = worker.submit(os.getpid) if limit else None  # done when the worker has come to be
             inner = worker.submit(*task)
         except Exception:  # noqa: BLE001  it died while it had nothing to do
             self._forget(worker)
             worker = self._make()
+            ready = worker.submit(os.getpid) if limit else None
             inner = worker.submit(*task)
         self._tell_guard(worker.pid)
         outer: Future[Outcome] = Future()
         outer.set_running_or_notify_cancel()
         self.busy[outer] = worker
-        timers = self._time(outer) if self.settings.run_timeout is not None else []
+        timers: list[threading.Timer] = []
+        if ready is not None:
+            ready.add_done_callback(lambda done: timers.extend(self._time(outer, done)))
         inner.add_done_callback(lambda done: self._ended(done, outer, timers))
         return outer
 
     def _make(self) -> _Worker:
         return _Worker(thread_limits(self.settings))
 
-    def _time(self, outer: Future[Outcome]) -> list[threading.Timer]:
-        """Start the clocks that end a run: politely, then for good."""
+    def _time(self, outer: Future[Outcome], ready: Any) -> list[threading.Timer]:
+        """Start the clocks that end a run: politely, then for good; none if its worker is gone."""
+        if ready.cancelled() or ready.exception() is not None:
+            return []
         limit = self.settings.run_timeout or 0.0
         timers = [
             threading.Timer(limit, self._end_late, [outer, signal.SIGTERM]),
