@@ -94,7 +94,7 @@ def are_gone(sleep: int) -> bool:
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_every_kind_of_death_costs_its_own_run_alone(project, launcher):
-    sleep = 987650 + [*LAUNCHERS].index(launcher)
+    sleep = 987680 + [*LAUNCHERS].index(launcher)
     project.write(config=f"how: well\nsleep: {sleep}\ndeaths: 0\n", train_py=DEATHS)
     hows = [*FAILS, *ENDS_WELL]
     ended = project.run(
@@ -246,7 +246,7 @@ def test_how_runs_start_can_be_chosen(parabola, start):
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
 def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher):
-    sleep = 987660 + [*LAUNCHERS].index(launcher)
+    sleep = 987690 + [*LAUNCHERS].index(launcher)
     project.write(config=f"how: well\nn: 0\nsleep: {sleep}\ndeaths: 0\n", train_py=DEATHS)
     arguments = ("how=hang", "n=1,2", "--jobs", "2", f"sweeper/launcher={launcher}")
     process = project.start("train.py", "-m", *arguments)
