@@ -89,7 +89,9 @@ def _parser() -> argparse.ArgumentParser:
         "--baseline", metavar="TAG", help="the run with this tag, key or key=value, to compare with"
     )
     report = command("report", _report, "write a page on sweeps: one HTML file that needs no network")
-    report.add_argument("sweeps", nargs="*", metavar="SWEEP", help="the newest by default; several are compared")
+    report.add_argument(
+        "sweeps", nargs="*", metavar="SWEEP", help="the newest by default; several are compared"
+    )
     report.add_argument("--out", metavar="FILE", help="SWEEP/report.html by default")
     report.add_argument(
         "--watch", action="store_true", help="write it anew while the sweep runs; the page reloads itself"
@@ -312,7 +314,10 @@ def _report(asked: Any) -> None:
     names = list(dict.fromkeys(asked.sweeps)) or ["last"]
     ledger = Ledger(asked.db) if os.path.exists(asked.db) else None
     rows = [_sweep_in(ledger, name) for name in names]
-    places = [str(row["directory"]) if row else find_directory(name, asked.db) for name, row in zip(names, rows, strict=True)]
+    places = [
+        str(row["directory"]) if row else find_directory(name, asked.db)
+        for name, row in zip(names, rows, strict=True)
+    ]
     alone = len(names) == 1 and os.path.isdir(places[0])
     path = os.path.abspath(asked.out or os.path.join(places[0] if alone else "", "report.html"))
     if not asked.watch:

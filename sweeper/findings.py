@@ -21,10 +21,11 @@ _BINS = 5  # of a parameter with many values
 def importances(active: Callable[[Point], Iterable[Parameter]], history: History) -> dict[str, float]:
     """Return the share of the scores' variance that each parameter explains alone, by key, the most first.
 
-    `active` gives the parameters that exist at a point. The variance is that of the ranks, so that a few bad scores do not decide; the share is epsilon
+    The variance is that of the ranks, so that a few bad scores do not decide; the share is epsilon
     squared (Kelley 1935): the sum of squares between a parameter's values, or five bins of them, less
-    what chance would give, by the sum of all. A parameter that only some branches have is reckoned
-    within these. Interactions are not seen. Nothing for few points or one parameter.
+    what chance would give, by the sum of all. `active` gives the parameters of a point; one that only
+    some branches have is reckoned within these. Interactions are not seen. Nothing for few points or
+    one parameter.
     """
     scored = [trial for trial in history.scored if trial.loss is not None]
     if len(scored) < _FEWEST:

@@ -25,7 +25,7 @@ from ..errors import RecordError, UsageError
 from ..journal import is_driven
 from ..ledger import Ledger
 from .facts import Facts, read_facts
-from .markup import Markup, Text, comparison, embedded, footer, join, tag
+from .markup import Markup, Text, comparison, embedded, footer, join, names_of, tag
 
 EVERY_SECONDS = 2.0  # between two looks at a running sweep
 _SHARE = 0.1  # of the time that writing pages may take
@@ -51,7 +51,8 @@ def page(sweeps: Sequence[Facts], folder: str, *, live: bool = False) -> str:
     """Return the page on some sweeps, for a folder that its links start from."""
     script = _plotly()
     alone = len(sweeps) == 1
-    texts = [Text(facts, at, folder, 1 if alone else 2) for at, facts in enumerate(sweeps)]
+    names = names_of(sweeps)
+    texts = [Text(facts, names[at], at, folder, 1 if alone else 2) for at, facts in enumerate(sweeps)]
     articles = [text.article() for text in texts]
     title, charts = texts[0].name, list[Any]()
     if not alone:
@@ -79,7 +80,7 @@ def page(sweeps: Sequence[Facts], folder: str, *, live: bool = False) -> str:
 
 def _compared(title: str, words: str, figure: dict[str, Any], at: int) -> Markup:
     drawn = tag(
-        "div", class_="chart", data_sweep=-1, data_figure=at, role="img", aria_label=f"Chart: {title}. {words}",
+        "div", class_="chart", data_sweep=-1, data_figure=at, role="group", aria_label=f"Chart: {title}",
         style=f"height:{figure['layout']['height']}px",
     )  # fmt: skip
     return tag("figure", tag("h3", title), drawn, tag("figcaption", words))

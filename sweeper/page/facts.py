@@ -25,6 +25,7 @@ from ..redact import masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..view import command_line
 
+ABSENT = "–"  # noqa: RUF001  a dash, as tables have it where there is nothing
 _CURVES = 40  # runs whose learning curves are drawn
 _STEPS = 200  # points of a curve
 _METRICS = 12  # of which there are curves
@@ -97,7 +98,9 @@ class Facts(NamedTuple):
         points: dict[str, list[int]] = {}
         for at in self.scored():
             points.setdefault(repr(sorted(self.runs[at]["params"].items())), []).append(at)
-        found = [(_mean(self.runs[at]["values"][goal] for at in places), places) for places in points.values()]
+        found = [
+            (_mean(self.runs[at]["values"][goal] for at in places), places) for places in points.values()
+        ]
         return sorted(found, key=lambda standing: self.goals[goal].loss(standing[0]))
 
     def best(self) -> int | None:
@@ -255,13 +258,13 @@ def _importances(
     facts: Facts, goal: int, events: Sequence[Mapping[str, Any]], declared: Mapping[str, str]
 ) -> dict[str, float]:
     """Return what share of an objective's variance each parameter explains; see `findings`."""
-    names = {event["number"]: list(event["point"]) for event in events if event["event"] == "ask"}
+    names = {event["number"]: event["point"] for event in events if event["event"] == "ask"}
     trials: list[Trial] = []
     values: dict[str, list[Any]] = {}
     for mean, places in facts.standings(goal):
         run = facts.runs[places[0]]
         point = {}
-        for name in names.get(run["number"], run["params"]):
+        for name in names.get(run["number"]) or run["params"]:
             value = run["params"].get(name.partition(" [")[0])
             point[name] = value
             values.setdefault(name, []).append(value)

@@ -19,8 +19,7 @@ from .facts import Facts, Goal, Varied, is_number, thinned
 Figure = dict[str, Any]
 
 MOST = 2000  # runs in a chart
-_LINES = 1000  # in parallel coordinates
-_AXES = 10  # of parallel coordinates, beside the objectives
+_SMALL = 600  # runs in a small one
 _STRIPS = 12  # values of a choice
 _BARS = 20  # parameters in the chart of importances
 _PAIRS = 6  # of objectives
@@ -52,7 +51,8 @@ def short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _figure(traces: list[Figure], height: int, **layout: Any) -> Figure:
+def figure(traces: list[Figure], height: int, **layout: Any) -> Figure:
+    """Return a figure of some traces."""
     return {"data": traces, "layout": {"height": height, "showlegend": False, **layout}}
 
 
@@ -90,17 +90,17 @@ def _window(values: Sequence[float], goal: Goal) -> tuple[list[float] | None, in
 def _beyond(out: int) -> str:
     if not out:
         return ""
-    runs = "run is" if out == 1 else "runs are"
-    return f" The worst {out} {runs} outside of the chart; a double click on it shows all."
+    runs = "run is" if out == 1 else f"{out} runs are"
+    return f" The worst {runs} left out, so that the others can be told apart; a double click shows all."
 
 
-def _sampled(facts: Facts, places: Sequence[int]) -> tuple[list[int], str]:
+def sampled(facts: Facts, places: Sequence[int], most: int = MOST) -> tuple[list[int], str]:
     """Return the runs that a chart shows, and words if these are not all."""
-    if len(places) <= MOST:
+    if len(places) <= most:
         return list(places), ""
     ranks = [at for _, group in facts.standings() for at in group]
-    best = set(ranks[: MOST // 10])
-    others = thinned([at for at in places if at not in best], MOST - len(best))
+    best = set(ranks[: most // 10]).intersection(places)
+    others = thinned([at for at in places if at not in best], most - len(best))
     chosen = best.union(others)
     said = f" Of {len(places)} runs {len(chosen)} are shown: the best {len(best)}, and others evenly taken."
     return [at for at in places if at in chosen], said
@@ -129,7 +129,7 @@ def history(facts: Facts, at: int) -> Chart | None:
         return None
     window, out = _window(known, goal)
     number = {place: n + 1 for n, place in enumerate(order)}
-    shown, said = _sampled(facts, [place for place in order if facts.runs[place]["values"]])
+    shown, said = sampled(facts, [place for place in order if facts.runs[place]["values"]])
     ys = [short(facts.runs[place]["values"][at]) for place in shown]
     best = so_far(goal, values)
     steps = [n for n, value in enumerate(best) if n in (0, len(best) - 1) or value != best[n - 1]]
@@ -150,15 +150,18 @@ def history(facts: Facts, at: int) -> Chart | None:
             xs, lane = [number[place] for place in places], [0.5] * len(places)
             more = {"marker": marker, "name": status.lower(), "yaxis": "y2"}
             traces.append(_points(places, xs, lane, _COLORS[status], **more))
-    layout = {
+    layout: Figure = {
         "showlegend": True,
-        "xaxis": {"title": {"text": "runs, in the order in which they ended"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": text(goal.name)}, "domain": [0.1, 1], **_ends(window)},
-        "yaxis2": {"domain": [0, 0.06], "range": [0, 1], "visible": False, "fixedrange": True},
+        "xaxis": {"title": {"text": "runs in the order they ended"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": text(goal.name)}, **_ends(window)},
     }
+    if any(trace.get("yaxis") for trace in traces):  # a lane below, of the runs without a value
+        layout["xaxis"].update(anchor="y2")
+        layout["yaxis"].update(domain=[0.12, 1])
+        layout["yaxis2"] = {"domain": [0, 0.09], "range": [0, 1], "visible": False, "fixedrange": True}
     where = facts.runs[top]["number"]
     return Chart(
-        _figure(traces, 380, **layout),
+        figure(traces, 380, **layout),
         "Score over time" if not facts.several else f"{goal.name} over time",
         f"{len(known)} of {len(order)} ended runs have a value, from {min(known):.6g} to {max(known):.6g}; "
         f"the best came with run {where}, as number {number[top]}.{said}{_beyond(out)}",
@@ -199,20 +202,20 @@ def compared(sweeps: Sequence[Facts], names: Sequence[str]) -> Chart | None:
         "yaxis": {"title": {"text": f"best {text(goal.name)} so far"}, **_ends(window)},
     }
     words = f"The best {goal.name} that each sweep had found after so many runs, to {goal.words}."
-    return Chart(_figure(traces, 380, **layout), f"Best so far: {goal.words}", words)
+    return Chart(figure(traces, 380, **layout), f"Best so far: {goal.words}", words)
 
 
 # ----------------------------------------------------------------------------------------- parameters
 
 
-def slices(facts: Facts, at: int) -> list[Chart]:
-    """Return a small chart a parameter, of its values against an objective."""
+def slices(facts: Facts, at: int) -> tuple[list[Chart], str]:
+    """Return a small chart a parameter, of its values against an objective; and words on all of them."""
     goal = facts.goals[at]
     scored = facts.scored()
     if not scored:
-        return []
+        return [], ""
     window, out = _window([facts.runs[place]["values"][at] for place in scored], goal)
-    chosen, said = _sampled(facts, scored)
+    chosen, said = sampled(facts, scored, _SMALL)
     star = facts.standings(at)[0][1][0]
     found = []
     for varied in facts.varied:
@@ -228,14 +231,15 @@ def slices(facts: Facts, at: int) -> list[Chart]:
             "xaxis": axis, "yaxis": {"nticks": 5, **_ends(window)},
             "margin": {"l": 52, "r": 10, "t": 8, "b": 34},
         }  # fmt: skip
-        some = f"in {len(varied.values)} of {len(facts.runs)} runs. " if _partly(varied, facts) else ""
+        some = f"In {len(varied.values)} of {len(facts.runs)} runs. " if partly(varied, facts) else ""
         log = "Logarithmic. " if varied.log and varied.numbers else ""
-        words = f"{some[:1].upper()}{some[1:]}{log}{cut}{said}{_beyond(out)}".strip()
-        found.append(Chart(_figure(traces, 230, **layout), varied.key, words))
-    return found
+        words = f"{some}{log}{cut}".strip()
+        found.append(Chart(figure(traces, 230, **layout), varied.key, words))
+    return found, f"The star is the best run.{said}{_beyond(out)}"
 
 
-def _partly(varied: Varied, facts: Facts) -> bool:
+def partly(varied: Varied, facts: Facts) -> bool:
+    """Whether only some runs have a parameter."""
     return len(varied.values) < len(facts.runs)
 
 
@@ -245,26 +249,27 @@ def _axis(varied: Varied, places: Sequence[int]) -> tuple[list[Any], Figure, str
         xs = [short(varied.values[place]) for place in places]
         axis: Figure = {"type": "log" if varied.log else "linear", "nticks": 6}
         if varied.log and max(xs) / min(xs) > 30:
-            axis.update(dtick=max(1, math.ceil(math.log10(max(xs) / min(xs)) / 5)), exponentformat="power")
+            axis.update(dtick=math.ceil(math.log10(max(xs) / min(xs)) / 5), exponentformat="e")
         return xs, axis, ""
-    names, others = _levels(varied)
+    names, others = levels(varied)
     slot = {name: n for n, name in enumerate(names)}
-    xs = [slot.get(repr(varied.values[place]), len(names)) + _jitter(place) for place in places]
-    labels = [text(_by_repr(varied)[name], 14 if len(names) > 3 else 20) for name in names]
+    xs = [slot.get(repr(varied.values[place]), len(names)) + jitter(place) for place in places]
+    labels = [text(by_repr(varied)[name], max(38 // len(names), 10)) for name in names]
     labels += ["others"] if others else []
     axis = {
         "tickvals": list(range(len(labels))), "ticktext": labels, "range": [-0.5, len(labels) - 0.5],
-        "zeroline": False, "showgrid": False,
+        "zeroline": False, "showgrid": False, **({"tickangle": 0} if len(labels) <= 4 else {}),
     }  # fmt: skip
     cut = f"{others} values that are seldom stand together as others. " if others else ""
     return xs, axis, cut
 
 
-def _by_repr(varied: Varied) -> dict[str, Any]:
+def by_repr(varied: Varied) -> dict[str, Any]:
+    """Return the values of a parameter by their `repr`."""
     return {repr(value): value for value in varied.values.values()}
 
 
-def _levels(varied: Varied) -> tuple[list[str], int]:
+def levels(varied: Varied) -> tuple[list[str], int]:
     """Return the values of a choice, each by its `repr`, and how many are left out."""
     counts: dict[str, int] = {}
     for value in varied.values.values():
@@ -273,15 +278,15 @@ def _levels(varied: Varied) -> tuple[list[str], int]:
     kept = names
     if len(names) > _STRIPS:
         kept = sorted(names, key=lambda name: -counts[name])[: _STRIPS - 1]
-    own = _by_repr(varied)
+    own = by_repr(varied)
     if all(is_number(own[name]) for name in kept):
         kept = sorted(kept, key=lambda name: float(own[name]))
     else:
-        kept = [name for name in names if name in kept]
+        kept = sorted(kept, key=lambda name: show_param(own[name]))
     return kept, len(names) - len(kept)
 
 
-def _jitter(place: int) -> float:
+def jitter(place: int) -> float:
     """Return a shift that keeps the points of a strip apart; the same each time."""
     return round((place * 0.618033988749895 % 1 - 0.5) * 0.5, 3)
 
@@ -303,7 +308,8 @@ def importance(facts: Facts, at: int) -> Chart | None:
         "yaxis": {"automargin": True, "showgrid": False, "type": "category"},
         "margin": {"l": 40, "r": 40, "t": 8, "b": 34}, "bargap": 0.35,
     }  # fmt: skip
-    said = ", ".join(f"{key} {share:.0%}" for key, share in list(shares.items())[:5])
+    said = ", ".join(f"{key} {share:.0%}" for key, share in list(shares.items())[:5] if share >= 0.005)
+    said = said or "No parameter by itself"
     more = f" The first {_BARS} of {len(shares)} are shown." if len(shares) > _BARS else ""
     words = (
         f"{said}.{more} This is the share of the variance of the ranks of {facts.goals[at].name} that a "
@@ -311,79 +317,7 @@ def importance(facts: Facts, at: int) -> Chart | None:
         "have it); what two do together is not seen. A parameter that only some runs have is reckoned "
         "within these."
     )
-    return Chart(_figure([bars], 60 + 30 * len(shown), **layout), "Importance", words)
-
-
-def parallel(facts: Facts) -> Chart | None:
-    """Return the runs as lines through all parameters."""
-    scored = facts.scored()
-    if len(scored) < 2 or not facts.varied:
-        return None
-    order = {key: n for n, key in enumerate(facts.importances[0])}
-    axes = sorted(facts.varied, key=lambda varied: order.get(varied.key, len(order)))
-    kept = axes[:_AXES]
-    kept = [varied for varied in facts.varied if varied in kept]
-    ranks = [at for _, group in facts.standings() for at in group]
-    chosen = [*ranks[: _LINES // 4], *thinned(ranks[_LINES // 4 :], _LINES - _LINES // 4)][::-1]
-    dimensions = [_dimension(varied, chosen) for varied in kept]
-    for n, goal in enumerate(facts.goals):
-        values = [short(facts.runs[at]["values"][n]) for at in chosen]
-        dimensions.append({"label": text(goal.name, 18), "values": values})
-    shade = [short(place / max(len(chosen) - 1, 1)) for place in range(len(chosen))]
-    line = {"color": shade, "colorscale": [[0, "--far"], [1, "--near"]], "cmin": 0, "cmax": 1}
-    trace = {"type": "parcoords", "dimensions": dimensions, "line": line, "labelangle": 0}
-    layout = {"margin": {"l": 60, "r": 60, "t": 50, "b": 24}}
-    words = "A line is a run; the darker on a light ground, the lighter on a dark one, the better"
-    words += f" its {facts.goals[0].name}." if facts.several else "."
-    words += " Drag along an axis to pick runs, and axes by their names."
-    if any(_partly(varied, facts) for varied in kept):
-        words += " “–” at the foot of an axis: the run has no such parameter."
-    if len(axes) > len(kept):
-        words += f" Of {len(axes)} parameters the {len(kept)} most important are shown."
-    if len(scored) > len(chosen):
-        words += f" Of {len(scored)} runs {len(chosen)} are shown: the best, and others evenly taken."
-    figure = _figure([trace], 420, **layout)
-    return Chart({**figure, "width": 110 * len(dimensions)}, "Parallel coordinates", words)
-
-
-def _dimension(varied: Varied, places: Sequence[int]) -> Figure:
-    """Return an axis of parallel coordinates; what a run does not have stands at its foot."""
-    made: Figure = {"label": text(varied.key, 18)}
-    if varied.numbers:
-        scale = math.log10 if varied.log else float
-        known = [scale(value) for value in varied.values.values()]
-        low, high = min(known), max(known)
-        values = {at: scale(varied.values[at]) for at in places if at in varied.values}
-        ticks = _ticks(low, high, log=varied.log)
-        labels = [f"{10**tick:.3g}" if varied.log else f"{tick:.4g}" for tick in ticks]
-    else:
-        names, others = _levels(varied)
-        slot = {name: n for n, name in enumerate(names)}
-        values = {at: slot.get(repr(varied.values[at]), len(names)) for at in places if at in varied.values}
-        ticks = [float(n) for n in range(len(names) + (others > 0))]
-        labels = [text(_by_repr(varied)[name], 12) for name in names] + (["others"] if others else [])
-        low, high = 0.0, max(ticks, default=0.0)
-    foot = low - (high - low or 1.0) * 0.15
-    if len(values) < len(places):
-        ticks, labels, low = [foot, *ticks], ["–", *labels], foot
-    margin = (high - low or 1.0) * 0.03
-    return {
-        **made, "values": [short(values.get(at, foot)) for at in places],
-        "tickvals": [short(tick) for tick in ticks], "ticktext": labels,
-        "range": [short(low - margin), short(high + margin)],
-    }  # fmt: skip
-
-
-def _ticks(low: float, high: float, *, log: bool) -> list[float]:
-    """Return round numbers between two, at most some seven; of logarithms, whole ones where they serve."""
-    width = high - low
-    if width <= 0 or not math.isfinite(width):
-        return [low]
-    step = 10 ** math.floor(math.log10(width / 4))
-    step = next((step * k for k in (1, 2, 5, 10) if width / (step * k) <= 6), step * 10)
-    if log and step < 1:
-        return [low, high] if width < 1 else [float(n) for n in range(math.ceil(low), math.floor(high) + 1)]
-    return [n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
+    return Chart(figure([bars], 60 + 30 * len(shown), **layout), "Importance", words)
 
 
 # -------------------------------------------------------------------------------- workers, curves, front
@@ -416,11 +350,12 @@ def timeline(facts: Facts) -> Chart | None:
             },
             "hovertemplate": "%{text}<extra></extra>", "textposition": "none",
         })  # fmt: skip
+    labels = [text(f"{host or 'worker'} {slot}", 24) for host, slot in names]
     layout = {
         "showlegend": True, "barmode": "overlay", "bargap": 0.25,
         "xaxis": {"type": "date"},
         "yaxis": {
-            "tickvals": list(range(len(names))), "ticktext": [text(f"{host or 'worker'} {slot}", 24) for host, slot in names],
+            "tickvals": list(range(len(names))), "ticktext": labels,
             "automargin": True, "showgrid": False, "zeroline": False, "range": [len(names) - 0.5, -0.5],
         },
     }  # fmt: skip
@@ -430,7 +365,7 @@ def timeline(facts: Facts) -> Chart | None:
     share = f", busy {min(busy / (span * len(names)), 1):.0%} of the time" if span > 0 else ""
     count = f"{len(names)} {'worker' if len(names) == 1 else 'workers'}"
     words = f"{len(places)} runs on {count}{share}.{said} A bar is a run; its colour tells its status."
-    return Chart(_figure(traces, min(110 + 30 * len(names), 900), **layout), "Workers", words)
+    return Chart(figure(traces, min(110 + 30 * len(names), 900), **layout), "Workers", words)
 
 
 def _lanes(facts: Facts, places: Sequence[int]) -> dict[int, tuple[str, int]]:
@@ -462,6 +397,7 @@ def _lanes(facts: Facts, places: Sequence[int]) -> dict[int, tuple[str, int]]:
 
 
 def milliseconds(started: str, ended: str) -> float:
+    """Return the time between two times."""
     span = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
     return max(round(span.total_seconds() * 1000, 1), 1.0)
 
@@ -487,7 +423,7 @@ def curves(facts: Facts) -> list[Chart]:
         words = "The best run stands out." if best in lines else ""
         if len(lines) < all_of_them:
             words = f"{len(lines)} of {all_of_them} runs: the best, and others evenly taken. {words}"
-        found.append(Chart(_figure(traces, 320, **layout), name, words.strip()))
+        found.append(Chart(figure(traces, 320, **layout), name, words.strip()))
     return found
 
 
@@ -497,22 +433,27 @@ def fronts(facts: Facts) -> list[Chart]:
     pairs = [(a, b) for b in range(len(facts.goals)) for a in range(b)][:_PAIRS]
     if not scored:
         return []
-    rest, said = _sampled(facts, [at for at in scored if at not in set(front)])
+    rest, said = sampled(facts, [at for at in scored if at not in set(front)])
     found = []
+
+    def values(places: Sequence[int], goal: int) -> list[float]:
+        return [short(facts.runs[at]["values"][goal]) for at in places]
+
     for a, b in pairs:
         one, other = facts.goals[a], facts.goals[b]
         own = sorted(front, key=lambda at: facts.runs[at]["values"][a])
-        values = [[[short(facts.runs[at]["values"][n]) for at in group] for n in (a, b)] for group in (rest, own)]
         marker = {"size": 9, "opacity": 1, "symbol": "diamond"}
-        lines = {"mode": "lines+markers", "line": {"color": "--best", "width": 1.5}} if len(pairs) == 1 else {}
+        front_line: Figure = {"name": "none is better in all", "marker": marker}
+        if len(pairs) == 1:
+            front_line.update(mode="lines+markers", line={"color": "--best", "width": 1.5})
         traces = [
-            _points(rest, *values[0], "--completed", name="run", marker={"opacity": 0.5}),
-            _points(own, *values[1], "--best", name="none is better in all", marker=marker, **lines),
+            _points(rest, values(rest, a), values(rest, b), "--completed", name="run"),
+            _points(own, values(own, a), values(own, b), "--best", **front_line),
         ]
         layout = {
             "showlegend": True,
             "xaxis": {"title": {"text": text(one.words)}}, "yaxis": {"title": {"text": text(other.words)}},
         }  # fmt: skip
         words = f"{len(front)} of {len(scored)} runs are beaten by no other in every objective.{said}"
-        found.append(Chart(_figure(traces, 400, **layout), f"{one.name} and {other.name}", words))
+        found.append(Chart(figure(traces, 400, **layout), f"{one.name} and {other.name}", words))
     return found

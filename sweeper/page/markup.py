@@ -15,8 +15,9 @@ from ..provenance import DECISIVE
 from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, now
 from ..view import duration, show_param
 from . import figures
-from .facts import Facts, Varied
+from .facts import ABSENT, Facts, Varied
 from .figures import Chart
+from .parallel import parallel
 
 _STATUSES = (COMPLETED, FAILED, PRUNED, RUNNING, CANCELLED)
 _FRONT = 50  # runs in the table of those that none beats
@@ -83,13 +84,15 @@ class Text:
 
     Args:
         facts: what is known of the sweep.
+        name: what it is called, as no other of the page is.
         number: of the sweep in the page.
         folder: where the page will stand, which links start from.
         level: of its heading: 1 if it is the page's only sweep.
     """
 
-    def __init__(self, facts: Facts, number: int, folder: str, level: int) -> None:
-        self.facts, self.number, self.folder, self.level = facts, number, folder, level
+    def __init__(self, facts: Facts, name: str, number: int, folder: str, level: int) -> None:
+        self.facts, self.name, self.number, self.folder, self.level = facts, name, number, folder, level
+        self.of = "" if level == 1 else f" of {name}"  # what tells its parts from those of other sweeps
         self.figures: list[dict[str, Any]] = []
         self.contents: list[tuple[str, str]] = []  # id and title of each section
 
@@ -98,19 +101,14 @@ class Text:
         facts = self.facts
         sections = [
             self._what(), self._front() if facts.several else self._best(), *self._history(),
-            *self._parameters(), self._one("parallel", figures.parallel(facts)),
+            *self._parameters(), self._one("parallel", parallel(facts)),
             self._one("workers", figures.timeline(facts)), self._curves(), self._runs(), self._config(),
         ]  # fmt: skip
         title = tag(f"h{self.level}", self.name, id=f"s{self.number}")
         note = tag("p", facts.row["note"], class_="note") if facts.row["note"] else None
         links = tag("ul", [tag("li", tag("a", name, href=f"#{at}")) for at, name in self.contents])
-        nav = tag("nav", links, class_="contents", aria_label=f"Sections of {self.name}")
+        nav = tag("nav", links, class_="contents", aria_label=f"Sections{self.of}")
         return tag("article", title, note, self._tiles(), nav, sections, aria_labelledby=f"s{self.number}")
-
-    @property
-    def name(self) -> str:
-        """What the sweep is called."""
-        return str(self.facts.row["name"] or self.facts.row["id"])
 
     def data(self) -> dict[str, Any]:
         """Return what the script reads of it, once the article is made."""
@@ -139,20 +137,20 @@ class Text:
         name = f"s{self.number}-{key}"
         self.contents.append((name, title))
         heading = tag(f"h{self.level + 1}", title, id=f"{name}-h")
-        return tag("section", heading, content, id=name, aria_labelledby=f"{name}-h")
+        label = f"{name}-h" if self.level == 1 else None
+        return tag("section", heading, content, id=name, aria_labelledby=label)
 
     def _chart(self, chart: Chart, *, heading: bool = False) -> Markup:
         """Return the place of a chart, with the words that say what it shows."""
         self.figures.append(chart.figure)
         figure = chart.figure
         drawn = tag(
-            "div", class_="chart", data_sweep=self.number, data_figure=len(self.figures) - 1, role="img",
-            aria_label=f"Chart: {chart.title}. {chart.words}",
+            "div", class_="chart", data_sweep=self.number, data_figure=len(self.figures) - 1, role="group",
+            aria_label=f"Chart: {chart.title}",
             style=f"height:{figure['layout']['height']}px;min-width:{figure.get('width', 0)}px",
         )  # fmt: skip
         title = tag(f"h{self.level + 2}", chart.title) if heading else None
-        box = tag("div", drawn, class_="box wide", tabindex=0, role="region", aria_label=chart.title)
-        drawn = box if figure.get("width") else drawn
+        drawn = self._box(f"{chart.title}, chart", drawn, "box wide") if figure.get("width") else drawn
         return tag("figure", title, drawn, tag("figcaption", chart.words) if chart.words else None)
 
     def _one(self, key: str, chart: Chart | None) -> Markup | None:
@@ -173,7 +171,9 @@ class Text:
         if seconds is not None:
             tiles.append(("so far" if facts.running else "in all", duration(seconds), ""))
         return tag(
-            "dl", [tag("div", tag("dt", n), tag("dd", v), class_=c or None) for n, v, c in tiles], class_="tiles"
+            "dl",
+            [tag("div", tag("dt", n), tag("dd", v), class_=c or None) for n, v, c in tiles],
+            class_="tiles",
         )
 
     def seconds(self) -> float | None:
@@ -226,7 +226,9 @@ class Text:
         run, (score, places) = facts.runs[best], standings[0]
         name = tag("a", f"run {run['number']}", href=self.link(run["directory"]))
         mean = f", the mean of {len(places)} runs of this point" if len(places) > 1 else ""
-        line = tag("p", tag("strong", f"{facts.goals[0].name} {score:.10g}", class_="score"), mean, ", ", name)
+        line = tag(
+            "p", tag("strong", f"{facts.goals[0].name} {score:.10g}", class_="score"), mean, ", ", name
+        )
         keys = tag("tr", tag("th", "parameter", scope="col"), tag("th", "value", scope="col"))
         rows = [tag("tr", tag("th", k, scope="row"), tag("td", _exact(v))) for k, v in run["params"].items()]
         table = self._box("Parameters of the best run", tag("table", keys, rows)) if rows else None
@@ -250,7 +252,7 @@ class Text:
         front = facts.front()
         if not front:
             return self._section("best", "The best", tag("p", "No run has a value of every objective."))
-        front.sort(key=lambda at: facts.losses(at))
+        front.sort(key=facts.losses)
         keys = list(dict.fromkeys(key for at in front for key in facts.runs[at]["params"]))
         heads = ["run", *(goal.name for goal in facts.goals), *keys, "command"]
         rows = []
@@ -263,7 +265,11 @@ class Text:
             words = f"Copy the command of run {run['number']}"
             copy = tag("button", "Copy", type="button", class_="copy", data_copy=command, aria_label=words)
             copy = copy if command else Markup()
-            rows.append(tag("tr", tag("th", name, scope="row"), values, [tag("td", c) for c in cells], tag("td", copy)))
+            rows.append(
+                tag(
+                    "tr", tag("th", name, scope="row"), values, [tag("td", c) for c in cells], tag("td", copy)
+                )
+            )
         head = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
         table = self._box("Runs that none beats", tag("table", head, tag("tbody", rows)))
         more = f" The first {_FRONT} of {len(front)} stand here." if len(front) > _FRONT else ""
@@ -271,14 +277,16 @@ class Text:
         charts = [self._chart(chart, heading=True) for chart in figures.fronts(facts)]
         return self._section("best", "The best", tag("p", words), charts, table)
 
-    def _box(self, label: str, table: Markup) -> Markup:
-        """Return a table in a box of its own, which scrolls where it is too wide."""
-        return tag("div", table, class_="box", tabindex=0, role="region", aria_label=label)
+    def _box(self, label: str, content: Markup, kind: str = "box") -> Markup:
+        """Return a table or a chart in a box of its own, which scrolls where it is too wide."""
+        return tag("div", content, class_=kind, tabindex=0, role="region", aria_label=f"{label}{self.of}")
 
     # ---- how good are the rest
 
     def _history(self) -> list[Markup | None]:
-        found = [self._one(f"score{at}", figures.history(self.facts, at)) for at in range(len(self.facts.goals))]
+        found = [
+            self._one(f"score{at}", figures.history(self.facts, at)) for at in range(len(self.facts.goals))
+        ]
         return found if any(found) else [self._no_scores()]
 
     def _no_scores(self) -> Markup | None:
@@ -292,17 +300,22 @@ class Text:
         facts = self.facts
         if not facts.varied:
             return []
-        found = [self._section("parameters", "Parameters", self._box("Parameters", self._parameter_table()))]
+        found = [
+            self._section(
+                "parameters", "Parameters", self._box("Table of parameters", self._parameter_table())
+            )
+        ]
         for at, goal in enumerate(facts.goals):
             of = f" for {goal.name}" if facts.several else ""
             chart = figures.importance(facts, at)
             if chart is not None:
                 found.append(self._section(f"importance{at}", f"Importance{of}", self._chart(chart)))
-            charts = [self._chart(each, heading=True) for each in figures.slices(facts, at)]
+            slices, words = figures.slices(facts, at)
+            charts = [self._chart(each, heading=True) for each in slices]
             if charts:
                 title = f"Each parameter against {goal.name if facts.several else 'the score'}"
-                star = tag("p", "The star is the best run.")
-                found.append(self._section(f"slices{at}", title, star, tag("div", charts, class_="multiples")))
+                grid = tag("div", charts, class_="multiples")
+                found.append(self._section(f"slices{at}", title, tag("p", words), grid))
         return found
 
     def _parameter_table(self) -> Markup:
@@ -336,14 +349,23 @@ class Text:
         if not self.facts.runs:
             return self._section("runs", "Runs", tag("p", "No run has started yet."))
         name = f"s{self.number}-filter"
-        label = tag("label", "Filter ", tag("input", id=name, type="search", placeholder="failed model=gbm"), for_=name)
-        hint = tag("span", "Words that a run must have: failed, model=gbm, a part of an error.", class_="hint")
+        label = tag(
+            "label",
+            "Filter ",
+            tag("input", id=name, type="search", placeholder="failed model=gbm"),
+            for_=name,
+        )
+        hint = tag(
+            "span", "Words that a run must have: failed, model=gbm, a part of an error.", class_="hint"
+        )
         count = tag("output", class_="count", for_=name)
-        box = tag("div", tag("table", class_="runs"), class_="box", tabindex=0, role="region", aria_label="Runs")
+        box = self._box("Table of runs", tag("table", class_="runs"))
         more = tag("button", "Show all", type="button", class_="more", hidden=True)
         bar = tag("div", label, hint, count, class_="filter")
         missing = tag("noscript", tag("p", "The table and the charts need JavaScript."))
-        return self._section("runs", "Runs", missing, tag("div", bar, box, more, class_="table", data_sweep=self.number))
+        return self._section(
+            "runs", "Runs", missing, tag("div", bar, box, more, class_="table", data_sweep=self.number)
+        )
 
     def _config(self) -> Markup | None:
         if not self.facts.config:
@@ -370,7 +392,7 @@ def _range(varied: Varied, places: Sequence[int]) -> str:
     """Return words for the values of some runs: from the least to the greatest, or the choices by count."""
     values = [varied.values[at] for at in places if at in varied.values]
     if not values:
-        return "–"
+        return ABSENT
     if varied.numbers:
         low, high = min(values), max(values)
         return _shown(low) if low == high else f"{_shown(low)} to {_shown(high)}"
@@ -385,21 +407,25 @@ def _range(varied: Varied, places: Sequence[int]) -> str:
 # -------------------------------------------------------------------------------------- several sweeps
 
 
+def names_of(sweeps: Sequence[Facts]) -> list[str]:
+    """Return what sweeps are called: their names, with their ids where names are alike."""
+    names = [str(facts.row["name"] or facts.row["id"]) for facts in sweeps]
+    return [n if names.count(n) == 1 else f"{n} ({f.row['id']})" for n, f in zip(names, sweeps, strict=True)]
+
+
 def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, list[Chart]]:
     """Return the table of the sweeps' bests, and the charts of how they came to them."""
-    names = [text.name for text in texts]
-    labels = [f"{n} ({f.row['id']})" if names.count(n) > 1 else n for n, f in zip(names, sweeps, strict=True)]
     groups: dict[tuple[Any, ...], list[int]] = {}
     for at, facts in enumerate(sweeps):
         if not facts.several:
             groups.setdefault(facts.goals, []).append(at)
     charts = [
-        chart for group in groups.values()
-        if (chart := figures.compared([sweeps[at] for at in group], [labels[at] for at in group])) is not None
-    ]  # fmt: skip
+        figures.compared([sweeps[at] for at in group], [texts[at].name for at in group])
+        for group in groups.values()
+    ]
     heads = ["sweep", "search", "objective", "runs", "failed", "time", "best", "of run", "params"]
     rows = []
-    for text, label, facts in zip(texts, labels, sweeps, strict=True):
+    for text, facts in zip(texts, sweeps, strict=True):
         best = facts.best()
         standings = facts.standings() if best is not None else []
         run = facts.runs[best] if best is not None else None
@@ -410,11 +436,12 @@ def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, 
             sum(r["status"] == FAILED for r in facts.runs), duration(seconds) if seconds is not None else "",
             f"{standings[0][0]:.6g}" if standings else "", run["number"] if run else "", params,
         ]  # fmt: skip
-        name = tag("th", tag("a", label, href=f"#s{text.number}"), scope="row")
+        name = tag("th", tag("a", text.name, href=f"#s{text.number}"), scope="row")
         rows.append(tag("tr", name, [tag("td", cell) for cell in cells]))
     head = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
     table = tag("table", head, tag("tbody", rows))
-    return tag("div", table, class_="box", tabindex=0, role="region", aria_label="Bests"), charts
+    box = tag("div", table, class_="box", tabindex=0, role="region", aria_label="Table of bests")
+    return box, [chart for chart in charts if chart is not None]
 
 
 def footer() -> Markup:

@@ -83,7 +83,7 @@ class Table {
     const { runs, goals } = this.sweep;
     const names = (field) => [...new Set(runs.flatMap((run) => Object.keys(run[field])))];
     const some = (field) => runs.some((run) => run[field]);
-    const taken = new Set(["run", "status", "time", "attempts", "note", "error", ...goals]);
+    const taken = new Set(["run", "status", "time", "attempts", "note", ...goals]);
     return [
       { name: "run", value: (run) => run.number },
       { name: "status", value: (run) => run.status },
@@ -96,7 +96,6 @@ class Table {
       ...names("metrics").map((name) => ({ name: `metrics.${name}`, value: (run) => run.metrics[name] })),
       ...names("tags").map((name) => ({ name: `#${name}`, value: (run) => run.tags[name] })),
       ...(some("note") ? [{ name: "note", value: (run) => run.note, text: true }] : []),
-      ...(some("error") ? [{ name: "error", value: (run) => lastLine(run.error), text: true }] : []),
     ];
   }
 
@@ -113,7 +112,7 @@ class Table {
       button.type = "button";
       const cell = element("th", "", button);
       cell.scope = "col";
-      if (this.sweep.runs.some((run) => typeof column.value(run) === "number")) cell.classList.add("number");
+      if (this.sweep.runs.some((run) => column.name !== "run" && typeof column.value(run) === "number")) cell.classList.add("number");
       button.addEventListener("click", () => {
         this.state.down = this.state.column === column.name && !this.state.down;
         this.state.column = column.name;
@@ -156,9 +155,8 @@ class Table {
         cell.scope = "row";
         row.append(cell);
       } else if (column.name === "status") {
-        row.append(element("td", "", element("span", `status ${value.toLowerCase()}`, value.toLowerCase())));
-      } else if (column.name === "error" && run.error) {
-        row.append(element("td", "text", this.error(run, value)));
+        const status = element("span", `status ${value.toLowerCase()}`, value.toLowerCase());
+        row.append(element("td", "", run.error ? this.error(run, status) : status));
       } else {
         const kind = column.text ? "text" : typeof value === "number" ? "number" : "";
         row.append(element("td", kind, (column.show || show)(value)));
@@ -167,10 +165,10 @@ class Table {
     return row;
   }
 
-  error(run, last) {
+  error(run, status) {
     const trace = element("pre", "", run.error);
     trace.tabIndex = 0;
-    const details = element("details", "", element("summary", "", last), trace);
+    const details = element("details", "", element("summary", "", status, ` ${lastLine(run.error)}`), trace);
     details.open = this.state.open.includes(run.number);
     details.addEventListener("toggle", () => {
       const others = this.state.open.filter((number) => number !== run.number);
@@ -232,7 +230,9 @@ let style = getComputedStyle(root);
 
 async function loadPlotly() {
   const coded = document.getElementById("plotly");
-  const bytes = Uint8Array.from(atob(coded.textContent), (letter) => letter.charCodeAt(0));
+  const letters = atob(coded.textContent);
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at += 1) bytes[at] = letters.charCodeAt(at);
   coded.remove();
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const script = element("script", "", await new Response(stream).text());
@@ -245,10 +245,7 @@ function coloured(value, name = "") {
   if (typeof value === "string") {
     return /colou?r/i.test(name) && value.startsWith("--") ? style.getPropertyValue(value).trim() : value;
   }
-  if (Array.isArray(value)) {
-    if (name === "colorscale") return value.map(([at, color]) => [at, coloured(color, "color")]);
-    return value;
-  }
+  if (Array.isArray(value)) return typeof value[0] === "object" ? value.map((each) => coloured(each)) : value;
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, key)]));
 }
@@ -261,7 +258,13 @@ function shorten(text, width) {
   return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
 }
 
-function labelOf(sweep, at) {
+// What is shown of a run under the pointer; made once.
+function label(sweep, at) {
+  sweep.labels ||= [];
+  return (sweep.labels[at] ||= makeLabel(sweep, at));
+}
+
+function makeLabel(sweep, at) {
   const run = sweep.runs[at];
   const params = Object.entries(run.params).slice(0, 14).map(([name, value]) => `${name}=${shorten(show(value), 40)}`);
   const values = sweep.goals.map((name, n) => (run.values.length ? `${name} ${show(run.values[n])}` : ""));
@@ -270,12 +273,13 @@ function labelOf(sweep, at) {
   return [head, ...values, ...params, error].filter(Boolean).map(escaped).join("<br>");
 }
 
-function axes(layout) {
+function axes(layout, width) {
   const found = {};
   for (const name of Object.keys(layout).filter((each) => /^[xy]axis/.test(each)).concat(["xaxis", "yaxis"])) {
     const own = layout[name] || {};
     found[name] = {
       gridcolor: "--grid", linecolor: "--line", zerolinecolor: "--grid", tickcolor: "--line", automargin: true,
+      ...(own.type === "date" ? { nticks: Math.max(3, Math.floor(width / 130)), tickangle: 0 } : {}),
       ...own, ...(own.title ? { title: { standoff: 8, ...own.title } } : {}),
     };
   }
@@ -288,30 +292,24 @@ function draw(place) {
   style = getComputedStyle(root);
   const traces = figure.data.map((trace) => {
     const made = coloured({ ...trace, runs: undefined, run: undefined });
-    if (trace.runs) made.text = trace.runs.map((at) => labelOf(sweep, at));
+    if (trace.runs) made.text = trace.runs.map((at) => (at === null ? "" : label(sweep, at)));
     if (trace.run !== undefined) made.text = trace.x.map(() => `run ${sweep.runs[trace.run].number}`);
     if (made.marker && trace.marker.color) made.marker = { ...made.marker, line: { ...made.marker.line, color: (made.marker.line || {}).color || made.marker.color } };
-    if (trace.type === "parcoords") Object.assign(made, parallelFonts());
     return made;
   });
   const narrow = place.clientWidth < 560;
   const layout = coloured({
-    margin: { l: narrow ? 50 : 64, r: 14, t: figure.layout.showlegend ? 38 : 12, b: 50 },
+    margin: { l: narrow ? 50 : 64, r: 14, t: figure.layout.showlegend ? 38 : 12, b: 44 },
     hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: "--ink" },
     hoverlabel: { bgcolor: "--panel", bordercolor: "--muted", font: { color: "--ink", size: 12.5 }, align: "left" },
-    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
-    ...figure.layout, ...axes(figure.layout),
+    ...figure.layout,
+    legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...figure.layout.legend }, ...axes(figure.layout, place.clientWidth),
   });
   const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"], displayModeBar: matchMedia("(pointer: coarse)").matches ? false : "hover" };
   drawn.add(place);
   return Plotly.react(place, traces, layout, config);
-}
-
-function parallelFonts() {
-  const color = "--ink";
-  return coloured({ labelfont: { color, size: 12.5 }, tickfont: { color, size: 11.5 }, rangefont: { color: "--muted", size: 10 }, unselected: { line: { color: "--grid", opacity: 0.25 } } });
 }
 
 function redraw() {
@@ -322,11 +320,6 @@ const places = [...document.querySelectorAll(".chart")];
 
 function drawOnce(place) {
   if (drawn.has(place)) return;
-  if (place.closest(".wide") && !document.createElement("canvas").getContext("webgl")) {
-    place.textContent = "This browser has no WebGL, which this chart needs.";
-    drawn.add(place);
-    return;
-  }
   draw(place);
 }
 
@@ -370,7 +363,7 @@ const RELOAD_SECONDS = 5;
 const details = [...document.querySelectorAll("details[id]")];
 
 function remember() {
-  const state = { y: scrollY, open: details.filter((each) => each.open).map((each) => each.id), paused };
+  const state = { y: scrollY, open: details.filter((each) => each.open).map((each) => each.id), paused, reloading };
   const focused = document.activeElement;
   if (focused && focused.id) state.focus = focused.id;
   for (const table of tables) state[`table${table.number}`] = { ...table.state, x: table.table.parentElement.scrollLeft };
@@ -379,9 +372,9 @@ function remember() {
 
 let paused = Boolean(kept.paused);
 let busy = 0; // when a key was last pressed
+let reloading = false;
 
-if (live || kept.live) {
-  history.scrollRestoration = "manual";
+if (kept.reloading) {
   for (const each of details) each.open = (kept.open || []).includes(each.id);
   for (const table of tables) table.table.parentElement.scrollLeft = (kept[`table${table.number}`] || {}).x || 0;
   if (kept.y) scrollTo({ top: kept.y, behavior: "instant" });
@@ -389,6 +382,7 @@ if (live || kept.live) {
 }
 
 if (live) {
+  history.scrollRestoration = "manual";
   const button = document.querySelector(".pause"), state = document.querySelector(".state");
   const say = () => {
     button.textContent = paused ? "Reload as it runs" : "Stop reloading";
@@ -401,7 +395,7 @@ if (live) {
   setInterval(() => {
     const held = paused || document.hidden || Date.now() - busy < 3000 || String(getSelection()) !== "";
     if (held) return;
-    remember();
+    reloading = true;
     location.reload();
   }, RELOAD_SECONDS * 1000);
 }
