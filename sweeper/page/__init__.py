@@ -113,15 +113,28 @@ def watch_page(ledger: Ledger, names: Sequence[str], path: str) -> None:
     try:
         while True:
             began, version = time.monotonic(), ledger.version()
-            driven = [facts.running and is_driven(facts.directory) for facts in sweeps]
-            if version != seen or driven != [facts.running for facts in sweeps]:
-                seen = version
-                sweeps = [read_facts(ledger, ledger.find_sweep(name)) for name in names]
+            if version != seen or not all(is_driven(f.directory) for f in sweeps if f.running):
+                before, seen = sweeps, version
+                sweeps = _read(ledger, names)
+                if before and not any(facts.running for facts in sweeps):
+                    _wait(sweeps)
+                    sweeps = _read(ledger, names)
                 live = any(facts.running for facts in sweeps)
                 write_page(sweeps, path, live=live)
                 if not live:
                     return
             time.sleep(max(EVERY_SECONDS, (time.monotonic() - began) / _SHARE))
     except KeyboardInterrupt:
-        write_page(sweeps, path)
+        write_page(sweeps or _read(ledger, names), path)
         raise
+
+
+def _read(ledger: Ledger, names: Sequence[str]) -> list[Facts]:
+    return [read_facts(ledger, ledger.find_sweep(name)) for name in names]
+
+
+def _wait(sweeps: Sequence[Facts], seconds: float = 5.0) -> None:
+    """Wait until what drove the sweeps has written its last lines too."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and any(is_driven(facts.directory) for facts in sweeps):
+        time.sleep(0.1)

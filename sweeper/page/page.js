@@ -159,7 +159,9 @@ class Table {
         row.append(element("td", "", run.error ? this.error(run, status) : status));
       } else {
         const kind = column.text ? "text" : typeof value === "number" ? "number" : "";
-        row.append(element("td", kind, (column.show || show)(value)));
+        const cell = element("td", kind, (column.show || show)(value));
+        if (typeof value === "string" && value.length > 40) cell.title = value;
+        row.append(cell);
       }
     }
     return row;
@@ -340,7 +342,9 @@ function drawAll() {
   later(next);
 }
 
-addEventListener("beforeprint", () => places.forEach(drawOnce));
+// On paper it is light, and whole.
+addEventListener("beforeprint", () => { root.dataset.theme = "light"; redraw(); places.forEach(drawOnce); });
+addEventListener("afterprint", () => { setTheme(); redraw(); });
 
 async function begin() {
   if (!places.length) { root.dataset.drawn = ""; return; }
