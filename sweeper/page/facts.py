@@ -20,7 +20,7 @@ from ..grammar import Sweep, parse, parse_value
 from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
-from ..records import COMPLETED, RUNNING, History, Trial, dominates
+from ..records import COMPLETED, ENDED, RUNNING, History, Trial, dominates
 from ..redact import masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..view import command_line
@@ -90,7 +90,7 @@ class Facts(NamedTuple):
 
     def ended(self) -> list[int]:
         """Return the places of the runs that have ended, in that order."""
-        done = [at for at, run in enumerate(self.runs) if run["status"] != RUNNING]
+        done = [at for at, run in enumerate(self.runs) if run["status"] in ENDED]
         return sorted(done, key=lambda at: (self.runs[at]["ended"] or "", self.runs[at]["number"]))
 
     def standings(self, goal: int = 0) -> list[tuple[float, list[int]]]:
@@ -111,7 +111,11 @@ class Facts(NamedTuple):
     def front(self) -> list[int]:
         """Return the places of the runs that none beats in every objective."""
         losses = {at: self.losses(at) for at in self.scored()}
-        return [at for at, own in losses.items() if not any(dominates(o, own) for o in losses.values())]
+        found: list[int] = []
+        for at in sorted(losses, key=lambda at: losses[at]):  # what beats a run comes before it
+            if not any(dominates(losses[other], losses[at]) for other in found):
+                found.append(at)
+        return found
 
     def losses(self, at: int) -> tuple[float, ...]:
         """Return a run's values, each so that lower is better."""

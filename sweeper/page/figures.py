@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..records import COMPLETED, FAILED, PRUNED, RUNNING
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING
 from ..view import shorten, show_param
 from .facts import Facts, Goal, Varied, is_number, thinned
 
@@ -26,9 +26,9 @@ _PAIRS = 6  # of objectives
 
 _COLORS = {
     COMPLETED: "--completed", FAILED: "--failed", PRUNED: "--pruned", RUNNING: "--running",
-    "CANCELLED": "--cancelled",
+    CANCELLED: "--cancelled", QUEUED: "--cancelled",
 }  # fmt: skip
-_SYMBOLS = {FAILED: "x-thin-open", PRUNED: "triangle-down-open", "CANCELLED": "line-ns-open"}
+_SYMBOLS = {FAILED: "x-thin-open", PRUNED: "triangle-down-open", CANCELLED: "line-ns-open"}
 _SERIES = [f"--series-{at}" for at in range(1, 9)]
 _DASHES = ["solid", "dash", "dot", "dashdot"]
 
@@ -340,7 +340,7 @@ def timeline(facts: Facts) -> Chart | None:
         begun = [facts.runs[at]["started"][:23] for at in own]
         ended = [facts.runs[at]["ended"] or now for at in own]
         spans = [milliseconds(facts.runs[at]["started"], end) for at, end in zip(own, ended, strict=True)]
-        shape = {FAILED: "x", PRUNED: "/", "CANCELLED": "\\"}.get(status, "")
+        shape = {FAILED: "x", PRUNED: "/", CANCELLED: "\\"}.get(status, "")
         traces.append({
             "type": "bar", "orientation": "h", "base": begun, "x": spans, "runs": own,
             "y": [names.index(lanes[at]) for at in own], "name": status.lower(),

@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 from .. import __version__
 from ..provenance import DECISIVE
-from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, now
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, now
 from ..view import duration, show_param
 from . import figures
 from .facts import ABSENT, Facts, Varied
 from .figures import Chart
 from .parallel import parallel
 
-_STATUSES = (COMPLETED, FAILED, PRUNED, RUNNING, CANCELLED)
+_STATUSES = (COMPLETED, FAILED, PRUNED, RUNNING, QUEUED, CANCELLED)
 _FRONT = 50  # runs in the table of those that none beats
 _ERROR = 4000  # characters of a traceback, its last
 
@@ -57,6 +57,21 @@ def _piece(content: object) -> str:
     if isinstance(content, (list, tuple)):
         return join(content)
     return html.escape(str(content))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> Markup:
+    """Return a table: the first cell of a row is its head, and columns of numbers stand to the right."""
+    numbers = [
+        all(row[at] is None or isinstance(row[at], (int, float)) for row in rows) for at in range(len(heads))
+    ]
+    right = ["number" if at and numbers[at] else None for at in range(len(heads))]
+    top = [tag("th", head, scope="col", class_=kind) for head, kind in zip(heads, right, strict=True)]
+    body = []
+    for head, *cells in rows:
+        shown = [each if isinstance(each, Markup) or each is None else show_param(each) for each in cells]
+        kinds = zip(shown, right[1:], strict=True)
+        body.append(tag("tr", tag("th", head, scope="row"), [tag("td", c, class_=kind) for c, kind in kinds]))
+    return tag("table", tag("thead", tag("tr", top)), tag("tbody", body))
 
 
 def plain(value: Any) -> Any:
@@ -229,10 +244,11 @@ class Text:
         line = tag(
             "p", tag("strong", f"{facts.goals[0].name} {score:.10g}", class_="score"), mean, ", ", name
         )
-        keys = tag("tr", tag("th", "parameter", scope="col"), tag("th", "value", scope="col"))
-        rows = [tag("tr", tag("th", k, scope="row"), tag("td", _exact(v))) for k, v in run["params"].items()]
-        table = self._box("Parameters of the best run", tag("table", keys, rows)) if rows else None
-        return self._section("best", "The best", line, table, self._repeat(best))
+        rows = [[key, _exact(value)] for key, value in run["params"].items()]
+        values = (
+            self._box("Parameters of the best run", table(["parameter", "value"], rows)) if rows else None
+        )
+        return self._section("best", "The best", line, values, self._repeat(best))
 
     def _repeat(self, at: int) -> Markup | None:
         command = self.facts.repeat(at)
@@ -252,30 +268,21 @@ class Text:
         front = facts.front()
         if not front:
             return self._section("best", "The best", tag("p", "No run has a value of every objective."))
-        front.sort(key=facts.losses)
         keys = list(dict.fromkeys(key for at in front for key in facts.runs[at]["params"]))
         heads = ["run", *(goal.name for goal in facts.goals), *keys, "command"]
-        rows = []
+        rows: list[list[object]] = []
         for at in front[:_FRONT]:
-            run = facts.runs[at]
-            cells = [_exact(run["params"].get(key, "")) for key in keys]
+            run, command = facts.runs[at], facts.repeat(at)
             name = tag("a", run["number"], href=self.link(run["directory"]))
-            values = [tag("td", f"{value:.6g}", class_="number") for value in run["values"]]
-            command = facts.repeat(at)
             words = f"Copy the command of run {run['number']}"
             copy = tag("button", "Copy", type="button", class_="copy", data_copy=command, aria_label=words)
-            copy = copy if command else Markup()
-            rows.append(
-                tag(
-                    "tr", tag("th", name, scope="row"), values, [tag("td", c) for c in cells], tag("td", copy)
-                )
-            )
-        head = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
-        table = self._box("Runs that none beats", tag("table", head, tag("tbody", rows)))
+            params = [run["params"].get(key) for key in keys]
+            rows.append([name, *run["values"], *params, copy if command else None])
+        found = self._box("Runs that none beats", table(heads, rows))
         more = f" The first {_FRONT} of {len(front)} stand here." if len(front) > _FRONT else ""
         words = f"{len(front)} runs are beaten by no other in every objective: the Pareto front.{more}"
         charts = [self._chart(chart, heading=True) for chart in figures.fronts(facts)]
-        return self._section("best", "The best", tag("p", words), charts, table)
+        return self._section("best", "The best", tag("p", words), charts, found)
 
     def _box(self, label: str, content: Markup, kind: str = "box") -> Markup:
         """Return a table or a chart in a box of its own, which scrolls where it is too wide."""
@@ -329,15 +336,18 @@ class Text:
         heads += ["importance"] if shares else []
         heads += ["best run"] if best is not None else []
         heads += [f"best {len(tenth)} runs"] if tenth else []
-        rows = []
+        rows: list[list[object]] = []
         for varied in facts.varied:
-            cells: list[str] = [varied.space or _range(varied, list(varied.values)), str(len(varied.values))]
-            cells += [f"{shares[varied.key]:.0%}" if varied.key in shares else ""] if shares else []
-            cells += [_shown(varied.values.get(best, ""))] if best is not None else []
-            cells += [_range(varied, tenth)] if tenth else []
-            rows.append(tag("tr", tag("th", varied.key, scope="row"), [tag("td", cell) for cell in cells]))
-        head = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
-        return tag("table", head, tag("tbody", rows))
+            row: list[object] = [
+                varied.key,
+                varied.space or _range(varied, list(varied.values)),
+                len(varied.values),
+            ]
+            row += [f"{shares[varied.key]:.0%}" if varied.key in shares else None] if shares else []
+            row += [varied.values.get(best)] if best is not None else []
+            row += [_range(varied, tenth)] if tenth else []
+            rows.append(row)
+        return table(heads, rows)
 
     def _curves(self) -> Markup | None:
         charts = [self._chart(chart, heading=True) for chart in figures.curves(self.facts)]
@@ -384,10 +394,6 @@ def _exact(value: Any) -> str:
     return repr(value) if isinstance(value, float) else show_param(value)
 
 
-def _shown(value: Any) -> str:
-    return show_param(value)
-
-
 def _range(varied: Varied, places: Sequence[int]) -> str:
     """Return words for the values of some runs: from the least to the greatest, or the choices by count."""
     values = [varied.values[at] for at in places if at in varied.values]
@@ -395,10 +401,10 @@ def _range(varied: Varied, places: Sequence[int]) -> str:
         return ABSENT
     if varied.numbers:
         low, high = min(values), max(values)
-        return _shown(low) if low == high else f"{_shown(low)} to {_shown(high)}"
+        return show_param(low) if low == high else f"{show_param(low)} to {show_param(high)}"
     counts: dict[str, int] = {}
     for value in values:
-        counts[_shown(value)] = counts.get(_shown(value), 0) + 1
+        counts[show_param(value)] = counts.get(show_param(value), 0) + 1
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     said = ", ".join(f"{name} ({count})" if len(counts) > 1 else name for name, count in ordered[:6])
     return said + (f", and {len(ordered) - 6} more" if len(ordered) > 6 else "")
@@ -424,23 +430,20 @@ def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, 
         for group in groups.values()
     ]
     heads = ["sweep", "search", "objective", "runs", "failed", "time", "best", "of run", "params"]
-    rows = []
+    rows: list[list[object]] = []
     for text, facts in zip(texts, sweeps, strict=True):
-        best = facts.best()
-        standings = facts.standings() if best is not None else []
-        run = facts.runs[best] if best is not None else None
-        seconds = text.seconds()
-        params = " ".join(f"{key}={show_param(value)}" for key, value in run["params"].items()) if run else ""
-        cells: list[object] = [
-            facts.row["search"], ", ".join(goal.words for goal in facts.goals), len(facts.runs),
-            sum(r["status"] == FAILED for r in facts.runs), duration(seconds) if seconds is not None else "",
-            f"{standings[0][0]:.6g}" if standings else "", run["number"] if run else "", params,
-        ]  # fmt: skip
-        name = tag("th", tag("a", text.name, href=f"#s{text.number}"), scope="row")
-        rows.append(tag("tr", name, [tag("td", cell) for cell in cells]))
-    head = tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads]))
-    table = tag("table", head, tag("tbody", rows))
-    box = tag("div", table, class_="box", tabindex=0, role="region", aria_label="Table of bests")
+        best, seconds = facts.best(), text.seconds()
+        score = facts.standings()[0][0] if best is not None else None
+        run = facts.runs[best] if best is not None else {"number": None, "params": {}}
+        rows.append([
+            tag("a", text.name, href=f"#s{text.number}"), facts.row["search"],
+            ", ".join(goal.words for goal in facts.goals), len(facts.runs),
+            sum(each["status"] == FAILED for each in facts.runs),
+            None if seconds is None else duration(seconds), score, run["number"],
+            " ".join(f"{key}={show_param(value)}" for key, value in run["params"].items()),
+        ])  # fmt: skip
+    found = table(heads, rows)
+    box = tag("div", found, class_="box", tabindex=0, role="region", aria_label="Table of bests")
     return box, [chart for chart in charts if chart is not None]
 
 
