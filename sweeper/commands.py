@@ -88,14 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--baseline", metavar="TAG", help="the run with this tag, key or key=value, to compare with"
     )
-    report = command("report", _report, "write a page on sweeps: one HTML file that needs no network")
-    report.add_argument(
-        "sweeps", nargs="*", metavar="SWEEP", help="the newest by default; several are compared"
-    )
-    report.add_argument("--out", metavar="FILE", help="SWEEP/report.html by default")
-    report.add_argument(
-        "--watch", action="store_true", help="write it anew while the sweep runs; the page reloads itself"
-    )
+    _report_words(command("report", _report, "write a page on sweeps: one HTML file that needs no network"))
     tag = command("tag", _tag, "set tags of a run")
     tag.add_argument("run", metavar="RUN")
     tag.add_argument("tags", nargs="+", metavar="KEY=VALUE", help="KEY= takes it away")
@@ -134,6 +127,16 @@ def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argpar
     imported.add_argument("path", metavar="FILE|DIR")
     imported.add_argument("--name", help="the name of the experiment; the file's without it")
     imported.add_argument("--maximize", action="store_true", help="the highest score is best")
+
+
+def _report_words(report: argparse.ArgumentParser) -> None:
+    report.add_argument(
+        "sweeps", nargs="*", metavar="SWEEP", help="the newest by default; several are compared"
+    )
+    report.add_argument("--out", metavar="FILE", help="SWEEP/report.html by default")
+    report.add_argument(
+        "--watch", action="store_true", help="write it anew while the sweep runs; the page reloads itself"
+    )
 
 
 def _json(value: Any) -> None:
