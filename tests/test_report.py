@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
@@ -78,11 +78,12 @@ class Page(HTMLParser):
 class Folder:
     """A folder with a program, in which `sweeper` is typed."""
 
-    def __init__(self, folder, program=TRAIN, config="x: 1\nk: a\npassword: hunter2\n"):
+    def __init__(self, folder, program=""):
         self.folder = folder
-        (folder / "conf").mkdir()
-        (folder / "conf/config.yaml").write_text(config)
-        (folder / "train.py").write_text(dedent(program))
+        if program:
+            (folder / "conf").mkdir()
+            (folder / "conf/config.yaml").write_text("x: 1\nk: a\npassword: hunter2\n")
+            (folder / "train.py").write_text(dedent(program))
 
     def run(self, *words):
         command = [sys.executable, "train.py", *words]
@@ -103,14 +104,14 @@ class Folder:
         return Page(self.sweeper("report", *words).out.strip())
 
     def rows(self, sql, *values):
-        with sqlite3.connect(self.folder / "sweeper.db") as db:
+        with closing(sqlite3.connect(self.folder / "sweeper.db")) as db:
             return db.execute(sql, values).fetchall()
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A sweep of twelve runs, three of them failed, with all that a page must not take for HTML."""
-    made = Folder(tmp_path_factory.mktemp("made"))
+    made = Folder(tmp_path_factory.mktemp("made"), TRAIN)
     note = f'sweeper.note="{EVIL} & <b>bold</b>"'
     made.run("-m", "x=1,2,4,9", f'k=a,b,"{EVIL}"', note, 'sweeper.name="<u>name</u>"', "password=s3cret")
     return made
@@ -176,8 +177,7 @@ def test_learning_curves_go_by_step_and_workers_by_time(page):
 def test_the_importances_are_those_that_the_sweep_ends_with(parabola):
     ended = parabola.run("--search", "random", "--trials", "12", "x=interval(0,9)", "+y=interval(0,1)")
     (said,) = re.findall(r"importance  (.*)", ended.out)
-    folder = Folder.__new__(Folder)
-    folder.folder = parabola.folder
+    folder = Folder(parabola.folder)
     assert said.split(", ")[0] in folder.page().text
 
 
@@ -256,8 +256,7 @@ def test_a_parameter_that_only_some_runs_have_is_drawn_for_these(project):
         """,
     )
     project.run("--search", "random", "--trials", "14", "model=a,b")
-    folder = Folder.__new__(Folder)
-    folder.folder = project.folder
+    folder = Folder(project.folder)
     page = folder.page()
     (axis,) = [
         f["layout"]["xaxis"]
@@ -286,7 +285,7 @@ def test_several_objectives_have_a_front_and_a_command_for_each_of_its_runs(tmp_
 
 
 def test_several_sweeps_are_compared(tmp_path):
-    folder = Folder(tmp_path)
+    folder = Folder(tmp_path, TRAIN)
     for xs in ("x=1,2", "x=2,4,3"):
         folder.run("-m", xs)
     names = [row[0] for row in folder.rows("select id from sweeps order by started")]
@@ -299,7 +298,7 @@ def test_several_sweeps_are_compared(tmp_path):
 
 
 def test_two_thousand_runs_are_thinned_where_they_would_be_slow(tmp_path):
-    folder = Folder(tmp_path)
+    folder = Folder(tmp_path, TRAIN)
     lines = [f"{x / 7},{x % 5},{(x / 7 - 100) ** 2}" for x in range(2000)]
     (tmp_path / "old.csv").write_text("\n".join(["lr,k,score", "param,param,score", *lines]))
     folder.sweeper("import", "old.csv")
@@ -419,8 +418,7 @@ def test_watch_ends_when_the_sweep_was_killed(slow):
 )
 def test_mistakes_are_said_in_a_few_lines(made, words, said):
     if words[:1] == ["--db"]:
-        made = Folder.__new__(Folder)
-        made.folder = Path("/")
+        made = Folder(Path("/"))
     ended = made.sweeper("report", *words, code=2)
     assert said in ended.err
     assert len(ended.err.splitlines()) <= 3

@@ -73,6 +73,7 @@ class Facts(NamedTuple):
     versions: Mapping[str, str]
     config: str  # YAML
     words: list[str]  # that start the program
+    reason: str  # why the sweep stopped, as far as it said
 
     @property
     def directory(self) -> str:
@@ -149,6 +150,7 @@ def read_facts(ledger: Ledger, row: Row) -> Facts:
         versions=ledger.versions(row["environment"]),
         config=_config(record),
         words=_words(row["command"] or "", record.get("program") or {}),
+        reason=next((str(event["reason"]) for event in reversed(events) if event["event"] == "stop"), ""),
     )
     return facts._replace(
         importances=[_importances(facts, at, events, declared) for at in range(len(goals))],

@@ -201,10 +201,12 @@ class Text:
         return None if end is None else figures.milliseconds(row["started"], end) / 1000
 
     def _status(self) -> str:
-        row = self.facts.row
-        if row["status"] == RUNNING and not self.facts.running:
-            return "stopped without an end; --resume goes on with it"
-        return str(row["status"] or "").lower()
+        facts, status = self.facts, str(self.facts.row["status"] or "")
+        if facts.running:
+            return "running"
+        if status == RUNNING:
+            return f"{facts.reason or 'stopped without an end'}; --resume goes on with it"
+        return f"{status.lower()}, {facts.reason}" if facts.reason else status.lower()
 
     def _what(self) -> Markup:
         facts, row = self.facts, self.facts.row
