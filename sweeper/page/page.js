@@ -305,11 +305,16 @@ function draw(place) {
     hovermode: "closest", dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: "--ink" },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: "--muted", activecolor: "--link" },
     hoverlabel: { bgcolor: "--panel", bordercolor: "--muted", font: { color: "--ink", size: 12.5 }, align: "left" },
     ...figure.layout,
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...figure.layout.legend }, ...axes(figure.layout, place.clientWidth),
   });
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"], displayModeBar: matchMedia("(pointer: coarse)").matches ? false : "hover" };
+  // The buttons are named, since plotly's own choice may have one that sends the chart to a server.
+  const config = {
+    responsive: true, displaylogo: false, modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
+    displayModeBar: matchMedia("(pointer: coarse)").matches ? false : "hover",
+  };
   drawn.add(place);
   return Plotly.react(place, traces, layout, config);
 }
