@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from . import __version__
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--baseline", metavar="TAG", help="the run with this tag, key or key=value, to compare with"
     )
+    _report_words(command("report", _report, "write a page on sweeps: one HTML file that needs no network"))
     tag = command("tag", _tag, "set tags of a run")
     tag.add_argument("run", metavar="RUN")
     tag.add_argument("tags", nargs="+", metavar="KEY=VALUE", help="KEY= takes it away")
@@ -125,6 +127,16 @@ def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argpar
     imported.add_argument("path", metavar="FILE|DIR")
     imported.add_argument("--name", help="the name of the experiment; the file's without it")
     imported.add_argument("--maximize", action="store_true", help="the highest score is best")
+
+
+def _report_words(report: argparse.ArgumentParser) -> None:
+    report.add_argument(
+        "sweeps", nargs="*", metavar="SWEEP", help="the newest by default; several are compared"
+    )
+    report.add_argument("--out", metavar="FILE", help="SWEEP/report.html by default")
+    report.add_argument(
+        "--watch", action="store_true", help="write it anew while the sweep runs; the page reloads itself"
+    )
 
 
 def _json(value: Any) -> None:
@@ -296,6 +308,53 @@ def _stands_for(ledger: Ledger, name: str) -> Row:
     if not found:
         raise RecordError(f"No run of the sweep {sweep['id']} has a score", hint="Name a run of it.")
     return ledger.find_run(found[0]["id"])
+
+
+def _report(asked: Any) -> None:
+    from .page import watch_page, write_page
+    from .page.facts import read_directory, read_facts
+
+    names = list(dict.fromkeys(asked.sweeps)) or ["last"]
+    ledger = Ledger(asked.db) if os.path.exists(asked.db) else None
+    rows = [_sweep_in(ledger, name) for name in names]
+    places = [
+        str(row["directory"]) if row else find_directory(name, asked.db)
+        for name, row in zip(names, rows, strict=True)
+    ]
+    alone = len(names) == 1 and os.path.isdir(places[0])
+    path = os.path.abspath(asked.out or os.path.join(places[0] if alone else "", "report.html"))
+    if not asked.watch:
+        sweeps = [
+            read_facts(ledger, row) if ledger and row else read_directory(place)
+            for row, place in zip(rows, places, strict=True)
+        ]
+        write_page(sweeps, path)
+    elif ledger is None or None in rows:
+        raise RecordError(
+            f"{asked.db} knows nothing of {names[rows.index(None)]}",
+            hint="--watch reads sweeper.db as it is written; name it with --db PATH.",
+        )
+    else:
+        print(f"writing {path} while the sweep runs; open it in a browser", file=sys.stderr)
+        watch_page(ledger, [row["id"] for row in rows if row], path)
+    if asked.json:
+        _json({"page": path})
+    else:
+        print(path)
+
+
+def _sweep_in(ledger: Ledger | None, name: str) -> Row | None:
+    """Return the row of a sweep, or None if only its directory is known.
+
+    Raises:
+        RecordError: if neither is.
+    """
+    if ledger is not None:
+        with suppress(RecordError):
+            return ledger.find_sweep(name)
+        if not os.path.exists(os.path.join(name, "sweep.jsonl")):
+            return ledger.find_sweep(name)
+    return None
 
 
 # ---------------------------------------------------------------------------------------- to change

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 from . import trees, yamls
 from .grammar import Override, show
 from .plan import Plan
-from .records import History
-from .space import Choices, Domain, Space
+from .records import History, Point
+from .space import Choices, Domain, Parameter
 
 EXPERIMENT = "experiment"  # the group of experiment files, by Hydra's custom
 _FEWEST = 8  # scored points below which importances mean nothing
 _BINS = 5  # of a parameter with many values
 
 
-def importances(space: Space, history: History) -> dict[str, float]:
+def importances(active: Callable[[Point], Iterable[Parameter]], history: History) -> dict[str, float]:
     """Return the share of the scores' variance that each parameter explains alone, by key, the most first.
 
     The variance is that of the ranks, so that a few bad scores do not decide; the share is epsilon
     squared (Kelley 1935): the sum of squares between a parameter's values, or five bins of them, less
-    what chance would give, by the sum of all. A parameter that only some branches have is reckoned
-    within these. Interactions are not seen. Nothing for few points or one parameter.
+    what chance would give, by the sum of all. `active` gives the parameters of a point; one that only
+    some branches have is reckoned within these. Interactions are not seen. Nothing for few points or
+    one parameter.
     """
     scored = [trial for trial in history.scored if trial.loss is not None]
     if len(scored) < _FEWEST:
@@ -35,7 +36,7 @@ def importances(space: Space, history: History) -> dict[str, float]:
     found: dict[str, float] = {}
     parameters = {}
     for trial, rank in zip(scored, ranks, strict=True):
-        for parameter in space.active(trial.point):
+        for parameter in active(trial.point):
             parameters[parameter.name] = parameter
             taken.setdefault(parameter.name, []).append((trial.point[parameter.name], rank))
     for name, pairs in taken.items():

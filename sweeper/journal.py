@@ -158,6 +158,20 @@ def locked(directory: str) -> Iterator[None]:
         yield  # the file stays: whoever has opened it must find the same one locked
 
 
+def is_driven(directory: str) -> bool:
+    """Whether a process drives the sweep in a directory; where there are no locks, it is believed."""
+    try:
+        import fcntl
+
+        with open(os.path.join(directory, ".lock"), encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return False
+
+
 class Earlier(NamedTuple):
     """What an earlier process left of a sweep."""
 

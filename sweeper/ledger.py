@@ -211,16 +211,46 @@ class Ledger:
         self._fill(found)
         return found
 
+    def whole_runs(self, sweep: str) -> list[Row]:
+        """Return all runs of a sweep by number: every column, with `params`, `metrics` and `tags` by name."""
+        found = self.rows("select * from runs where sweep_id = ? order by number", [sweep])
+        self._fill(found)
+        return found
+
+    def stepped(self, sweep: str) -> dict[str, list[str]]:
+        """Return the runs that have reported a metric by steps, by the name of the metric."""
+        found: dict[str, list[str]] = {}
+        for run, name in self.db.execute(
+            "select distinct m.run_id, m.name from metrics m join runs r on r.id = m.run_id "
+            "where r.sweep_id = ? and m.step is not null order by r.number, m.name",
+            [sweep],
+        ):
+            found.setdefault(name, []).append(run)
+        return found
+
+    def curve(self, run: str, metric: str) -> list[tuple[int, float]]:
+        """Return a metric of a run by steps; of a step that was reported again, the last value."""
+        asked = "select step, value from metrics where run_id = ? and name = ? and step is not null order by"
+        return list(dict(self.db.execute(f"{asked} step, rowid", [run, metric]).fetchall()).items())
+
+    def versions(self, environment: str | None) -> dict[str, str]:
+        """Return what was installed, by name."""
+        found = self.rows("select versions from environments where id = ?", [environment])
+        pairs = (line.partition("==") for row in found for line in (row["versions"] or "").splitlines())
+        return {name: version for name, _, version in pairs}
+
+    def version(self) -> int:
+        """Return a number that changes whenever another process writes."""
+        return int(self.db.execute("pragma data_version").fetchone()[0])
+
     def details(self, run: str) -> Row:
         """Return what belongs to a run beside its row: overrides, params, metrics, tags, files."""
         found: Row = {"id": run}
         self._fill([found])
         del found["id"]
         ((text, environment),) = self.db.execute(
-            "select r.overrides, e.versions from runs r left join environments e on e.id = r.environment "
-            "where r.id = ?", [run],
-        )  # fmt: skip
-        pairs = (line.partition("==") for line in (environment or "").splitlines())
+            "select overrides, environment from runs where id = ?", [run]
+        )
         return {
             "overrides": text.split("\n") if text else [],
             **found,
@@ -228,7 +258,7 @@ class Ledger:
                 row["path"] for row in self.rows("select path from artifacts where run_id = ?", [run])
             ],
             "inputs": self.rows("select name, path, size, sha256 from inputs where run_id = ?", [run]),
-            "versions": {name: version for name, _, version in pairs},
+            "versions": self.versions(environment),
         }
 
     def tagged(self, tag: str) -> Row:

@@ -39,7 +39,7 @@ FLOORS = [
     ],
     ["cli", "show"],
     ["completion", "app"],
-    ["types", "core", "utils", "__init__", "ledger", "tables", "comparison", "commands", "__main__"],
+    ["types", "core", "utils", "__init__", "ledger", "tables", "comparison", "page", "commands", "__main__"],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
 

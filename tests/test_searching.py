@@ -506,12 +506,12 @@ def test_importance_is_the_share_of_the_variance_that_a_parameter_explains_alone
     )
     points = [space.complete(lambda p: p.domain.sample(rng)) for _ in range(300)]
     bowl = [Trial(i, p, (p["x"] - 3) ** 2 + 0.1 * p["y"]) for i, p in enumerate(points)]
-    found = importances(space, History(bowl))
+    found = importances(space.active, History(bowl))
     assert next(iter(found)) == "x"
     assert found["x"] > 0.7
     assert max(found["y"], found["c"]) < 0.05
     choice = [Trial(i, p, {"a": 0, "b": 9, "z": 9}[p["c"]] + p["x"]) for i, p in enumerate(points)]
-    found = importances(space, History(choice))
+    found = importances(space.active, History(choice))
     assert list(found) == ["c", "x", "y"]
-    assert importances(space, History(bowl[:5])) == {}
-    assert importances(space, History([trial._replace(loss=1.0) for trial in bowl])) == {}
+    assert importances(space.active, History(bowl[:5])) == {}
+    assert importances(space.active, History([trial._replace(loss=1.0) for trial in bowl])) == {}
