@@ -159,5 +159,5 @@ def small_disk(tmp_path):
 
 def without_times(text: str) -> str:
     """Return output with its times and directories made alike."""
-    text = re.sub(r"\d+(\.\d+)?m?s\b|\d+m\d+s", "TIME", text)
+    text = re.sub(r" *\b(\d+(\.\d+)?m?s|\d+m\d+s)\b", " TIME", text)
     return re.sub(r"multirun/[\d-]+/[\d-]+", "SWEEP", text)

@@ -35,7 +35,7 @@ repeat the best  python train.py x=3
 as an experiment  {ended.sweep.relative_to(parabola.folder)}/best.yaml
 its directory    {ended.sweep}/1
 best (minimize score): run 1, score 0, x=3
-""").replace("  TIME", "  TIME")
+""")
 
 
 @pytest.mark.parametrize("search", ["random", "tpe", "gp", "skopt"])

@@ -455,7 +455,8 @@ def services(pid: int) -> list[str]:
 
 @pytest.mark.parametrize(("number", "names"), [(signal.SIGKILL, [*here]), (signal.SIGINT, ["wandb"])])
 def test_a_sweep_that_was_cut_off_is_told_once_when_it_is_resumed(tmp_path, quiet_hook, number, names):
-    names = [name for name in names if name in here]
+    # A webhook has no store to ask: one sent just before a SIGKILL may be sent again.
+    names = [name for name in names if name in here and name != "notify"]
     project = make(tmp_path, quiet_hook)
     process = project.start("train.py", *SWEEP, *arguments(names), "sleep=0.5", "sweeper.launcher.grace=0")
     journal = tmp_path / "here/sweep.jsonl"
