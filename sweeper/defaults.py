@@ -13,7 +13,7 @@ Reads files through the search path it is given, and merges nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -502,12 +502,15 @@ def _entry(node: _Node, search: SearchPath, parent: _Node | None, *, is_self: bo
     return Entry(path, node.final_package(), above, config, key, is_self, node.primary)
 
 
+_MOST_LISTS = 256  # kept of one search path; a sweep over groups may ask for millions
+
+
 def expand(
     search: SearchPath,
     primary: str | None,
     overrides: Iterable[Override],
     *,
-    roots: Iterable[str] = (),
+    roots: Sequence[str] = (),
     skip_missing: bool = False,
 ) -> DefaultsList:
     """Return the files to merge for a primary config and overrides.
@@ -519,8 +522,16 @@ def expand(
         ConfigError: for whatever in the lists or the overrides has no meaning.
     """
     walk = _Walk(search, skip_missing=skip_missing)
+    asked: list[str] = []  # by the overrides that choose; the others change nothing here
     for override in overrides:
+        count = len(walk.remaining)
         walk.take(override)
+        if len(walk.remaining) == count and not override.sweeps:
+            asked.append(override.text)
+    key = (primary, *roots, skip_missing, *asked)
+    known: DefaultsList | None = search.lists.get(key)
+    if known is not None:
+        return known._replace(choices=dict(known.choices), overrides=walk.remaining)
     if primary is None:
         search.configs[""] = Config("(no config)", {})
     trees = [_Node(Default(path=path)) for path in roots]
@@ -543,4 +554,7 @@ def expand(
                 )
             seen.add(entry.key)
     walk.check_used()
+    if len(search.lists) >= _MOST_LISTS:
+        search.lists.clear()
+    search.lists[key] = DefaultsList(entries, dict(walk.known), [], trees)
     return DefaultsList(entries, walk.known, walk.remaining, trees)

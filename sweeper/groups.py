@@ -388,6 +388,7 @@ class SearchPath:
     ) -> None:
         self.sources, self.legacy = sources, legacy
         self.configs: dict[str, Config | None] = configs or {}
+        self.lists: dict[tuple[Any, ...], Any] = {}  # the defaults lists made from them, by what was asked
 
     def read(self, path: str) -> Config | None:
         """Return the config of the first source that has it."""

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError
 
 import sweeper
+from sweeper.composition import compose_tree, main_source, parse_all, search_path
 from sweeper.errors import ConfigError, MissingConfigError, OverrideError, SweeperError, UsageError
 
 
@@ -250,3 +251,28 @@ def test_an_interpolation_that_is_not_closed_is_refused_with_its_line(project, v
 def test_other_texts_with_dollars_are_left_alone(project, value):
     project.write(config=f"x: '{value}'\n")
     assert project.compose() == {"x": value}
+
+
+def test_what_is_kept_of_a_defaults_list_changes_no_later_composition(project):
+    project.write(
+        config="defaults: [db: a, _self_]\nx: 1\n", db__a="host: a\nport: 1\n", db__b="host: b\ndefaults: [/log: on]\n",
+        log__on="level: 1\n", more__one="deep: true\n",
+    )  # fmt: skip
+    search = search_path(main_source(str(project.folder / "conf")))
+    lines = [
+        [],
+        ["x=2"],
+        ["db=b", "x=3"],
+        ["x=2", "db.port=5"],
+        ["db=b"],
+        ["+more=one", "x=2"],
+        ["~db"],
+        [],
+        ["db=b"],
+    ]
+    for words in lines:
+        again = compose_tree(search, "config", parse_all(words))
+        assert again.tree == project.compose(*words)
+        again.choices["db"] = "spoilt"
+        again.tree["x"] = "spoilt"
+    assert len(search.lists) == 4, "only choices make another list"
