@@ -99,6 +99,7 @@ class _Foot(threading.Thread):
         self.lines: deque[str] = deque()  # to be printed above
         self.over = threading.Event()
         self.drawn: list[int] = []  # the widths of the lines that stand there now
+        self.columns = 0  # of the terminal, then
         self.gone = False  # the terminal is
         self.others = _Others(stream)
         self.terminal = open(os.dup(stream.fileno()), "wb", buffering=0)  # noqa: SIM115  closed by end()
@@ -134,10 +135,10 @@ class _Foot(threading.Thread):
         # Where the terminal is narrower now, lines that stood there have become several.
         up = sum(max(1, -(-width // columns)) for width in self.drawn[:-1])
         text = ["\x1b[?2026h\r", f"\x1b[{up}A" if up else ""]  # all at once, where a terminal knows how
-        if above or len(shown) < len(self.drawn):
+        if above or columns != self.columns:  # a terminal knows of each line whether it goes on in the next
             text += ["\x1b[J", *(f"{self._above(line)}\n" for line in above)]
         text += ["\n".join(f"{self._coded(line)}\x1b[K" for line in shown), "\x1b[J\r\x1b[?2026l"]
-        self.drawn = [line.cell_len for line in shown]
+        self.drawn, self.columns = [line.cell_len for line in shown], columns
         left = "".join(text).encode(self.encoding, "replace")
         while left:
             left = left[self.terminal.write(left) :]

@@ -17,7 +17,7 @@ from .ledger import Ledger, Row
 from .live import view_for
 from .records import CANCELLED, COMPLETED, ENDED, RUNNING, Objective, Outcome
 from .results import RunResult
-from .view import GO_ON, STATUS_ORDER, Best, Progress, View, duration, headline, params_line
+from .view import GO_ON, STATUS_ORDER, Best, Progress, View, command_line, duration, headline, params_line
 
 _EVERY = 1.0  # seconds between looks
 
@@ -165,10 +165,11 @@ def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -
     said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if status in counts)
     said = said or "no runs"
     if gone:
-        program, script, _ = (row["command"] or "").partition(".py")
-        started = f"{program}.py" if script else "its program, and"
-        lines = ["", f"{said}, and no process drives the sweep any more"]
-        lines.append(f"{GO_ON}  {started} --resume {row['directory']}")
+        lines = [
+            "",
+            f"{said}, and no process drives the sweep any more",
+            f"{GO_ON}  {command_line(['sweeper', 'resume', row['directory']])}",
+        ]
     else:
         interrupted = " (interrupted)" if row["status"] == CANCELLED else ""
         lines = ["", f"{said}{_lasted(row)}{interrupted}"]

@@ -193,9 +193,8 @@ def test_a_terminal_that_changes_its_width_keeps_no_remains(waiting, screen):
 def test_an_interruption_is_calm_and_leaves_the_terminal_sane(waiting, screen, end):
     if end == "twice":  # the first is not heard
         script = waiting.folder / "train.py"
-        script.write_text(
-            "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + script.read_text()
-        )
+        deaf = "def train(cfg):\n    import signal\n    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        script.write_text(script.read_text().replace("def train(cfg):\n", deaf))
     shown = screen(120, 40).start(
         "train.py", "-m", "x=1,2,3", "--jobs", "2", LOSS, "sweeper.launcher.grace=30"
     )
@@ -421,7 +420,7 @@ def test_watch_says_that_the_process_of_a_sweep_is_gone(waiting):
     watching = watch(waiting, "--quiet")
     out, _ = watching.communicate(timeout=30)
     assert watching.returncode == 1
-    assert re.match(r"go on with  python train.py --resume \S+\nbest \(", out)
+    assert re.match(r"go on with  sweeper resume \S+\nbest \(", out)
 
 
 def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_little_did(waiting, capsys):
