@@ -264,8 +264,8 @@ def _say_end(sweep: Sweep, program: Program) -> None:
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = command_line([*program.words, "--resume", directory])
     if sweep.reason == LEFT:
-        sweep.view.line(f"{sweep.left}; they go on without this process")
-        sweep.view.line(f"wait for them, and collect what came of them, with  {resume}")
+        collect = f"wait for them, and collect what came of them, with  {resume}"
+        sweep.view.last([f"{sweep.left}; they go on without this process", collect])
         return
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
     standings = ranked(results, objective, sweep.trials.repeats)
