@@ -144,7 +144,7 @@ class _Start:
             _resolve_typed(plan, program, override)
         with _launchers_logging(plan, program):
             if command.multirun or "--dry-run" in command:
-                return self._sweep(plan, program, dry="--dry-run" in command)
+                return self._sweep(plan, program, command)
             return self._single(plan, program)
 
     # ---- where the configs are
@@ -239,7 +239,7 @@ class _Start:
 
     # ---- a sweep
 
-    def _sweep(self, plan: Plan, program: Program, *, dry: bool) -> Any:
+    def _sweep(self, plan: Plan, program: Program, command: Command) -> Any:
         from . import sweeps
 
         if _rank() is not None and os.environ["WORLD_SIZE"] != "1":
@@ -248,10 +248,10 @@ class _Start:
                 "set), and each would make the sweep",
                 hint="Start the sweep without torchrun, and let each of its runs start its own processes.",
             )
-        if dry:
+        if "--dry-run" in command:
             sweeps.dry_run(plan, program, print)
             return None
-        return self._end(sweeps.run_sweep(self._with_chdir(plan), program))
+        return self._end(sweeps.run_sweep(self._with_chdir(plan), program, quiet="--quiet" in command))
 
     def _with_chdir(self, plan: Plan) -> Plan:
         settings = plan.settings
@@ -299,7 +299,8 @@ class _Start:
             flags=tuple(made["flags"]), folder=made["folder"]
         )
         with _launchers_logging(plan, program):
-            return self._end(sweeps.run_sweep(self._with_chdir(plan), program, earlier=earlier))
+            quiet = "--quiet" in command
+            return self._end(sweeps.run_sweep(self._with_chdir(plan), program, earlier=earlier, quiet=quiet))
 
 
 # ----------------------------------------------------------------------------- how we were started

@@ -40,6 +40,7 @@ FLAGS = (
     Flag(("--resume",), "go on with the sweep in a directory", "DIR", sweeps=True),
     Flag(("--retry-failed",), "with --resume, make the failed runs again"),
     Flag(("--rerun",), "make the run in a directory again, from its record", "DIR"),
+    Flag(("--quiet", "-q"), "print nothing of a sweep but its last line"),
     Flag(("--dry-run",), "list the runs and make none"),
     Flag(("--cfg", "-c"), "print the config and stop", "WHAT", choices=("job", "sweeper", "hydra", "all")),
     Flag(("--resolve",), "with --cfg, resolve the interpolations"),

@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     ways.add_argument(
         "--minimize", dest="way", action="store_const", const="minimize", help="the lowest is best"
     )
+    watch = command("watch", _watch, "show a sweep while it runs elsewhere")
+    watch.add_argument("sweep", nargs="?", default="last", metavar="SWEEP")
+    watch.add_argument("--quiet", "-q", action="store_true", help="print nothing but the last line")
     compare = command("compare", _compare, "show in what runs differ; a sweep stands for its best run")
     compare.add_argument("names", nargs="+", metavar="RUN|SWEEP")
     compare.add_argument(
@@ -281,6 +284,15 @@ def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[
         mean = sum(row["value"] for row in rows) / len(rows)
         found.append({**rows[0], "value": mean, **({} if name else {"score": mean}), "of": len(rows)})
     return sorted(found, key=lambda row: -row["value"] if maximize else row["value"])
+
+
+def _watch(asked: Any) -> int:
+    from .watch import watch
+
+    if asked.json:
+        raise UsageError("watch is for people to look at", hint=f"sweeper show {asked.sweep} --json")
+    ledger = Ledger(asked.db)
+    return watch(ledger, ledger.find_sweep(asked.sweep), quiet=asked.quiet)
 
 
 def _compare(asked: Any) -> None:

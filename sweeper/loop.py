@@ -53,7 +53,7 @@ from .search import Asker
 from .settings import LISTED
 from .track import Trackers
 from .trials import Trials
-from .view import View, command_line, show_param
+from .view import Best, View, command_line, show_param
 
 DEFAULT_TRIALS = 20
 INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
@@ -165,9 +165,9 @@ class Sweep:
             self.repeat(last.number // self.trials.repeats, last.point, begin=last.number + 1)
         ended = self.results()
         progress, best = self.view.progress, next(iter(ranked(ended, self.maker.objective)), None)
-        progress.ended, progress.seconds = len(ended), sum(run.seconds for run in ended)
-        progress.failed = sum(run.status == FAILED for run in ended)
-        progress.best = (best.first.number, best.score) if best is not None else None
+        for run in ended:
+            progress.count(run.status, run.seconds)
+        progress.best = Best(best.first.number, best.score, best.first.params) if best is not None else None
 
     def reopen(self, asked: _Asked) -> None:
         """Take back what came of a run that was begun again."""
@@ -242,6 +242,7 @@ class Sweep:
                 continue
             self.lined_up.remove(number)
             self.trackers.start(job)
+            self.view.progress.start(number, job.params, time.time())
             self.live[future] = job
             self.held[number] = self.begun[number]
             for name, value in self.begun[number].items():
@@ -270,8 +271,6 @@ class Sweep:
                     asked = self.next_run(thinker)
                     if asked is not None:
                         self.launch(executor, asked)
-                        self.view.progress.running = len(self.live)
-                        self.view.tick()
                 if not self.live and self.asking is None:
                     self.reason = self.reason or self.exhausted
                     return
@@ -290,7 +289,6 @@ class Sweep:
                         self.admit(point)
                 self.write_results()
                 self.journal.sync()
-                self.view.tick()
 
     def goes_on(self) -> bool:
         """Whether there is, or may be, a run to start."""
@@ -339,6 +337,7 @@ class Sweep:
         job = self.prepare(asked)
         if job is not None:
             self.trackers.start(job)
+            self.view.progress.start(job.number, job.params, time.time())
             self.live[executor.submit(run_job, job)] = job
 
     def prepare(self, asked: _Asked) -> Job | None:
@@ -423,7 +422,8 @@ class Sweep:
         if outcome.status != FAILED or job.attempt > retries or self.reason:
             return False
         self.journal.write("end", number=job.number, attempt=job.attempt, again=True, **journaled(outcome))
-        self.view.ended(job, outcome)
+        self.view.progress.stop(job.number)
+        self.view.ended(_result(job, outcome), job.log)
         self.view.line(f"    attempt {job.attempt + 1} of {retries + 1} follows")
         self.lined_up.insert(0, job.number)
         return True
@@ -443,20 +443,12 @@ class Sweep:
 
     def take(self, job: Job, outcome: Outcome) -> None:
         """Record an outcome, everywhere; end the sweep if there is no sense in going on."""
-        asked = self.runs[job.number]
-        self.close(asked, RunResult(job.number, job.attempt, job.directory, job.params, outcome))
+        result = _result(job, outcome)
+        self.close(self.runs[job.number], result)
         self.journal.write("end", number=job.number, attempt=job.attempt, **journaled(outcome))
         self.trackers.finish(job, outcome)
-        progress = self.view.progress
-        progress.ended += 1
-        progress.failed += outcome.status == FAILED
-        progress.seconds += outcome.seconds
-        progress.running = len(self.live)
-        score = outcome.score
-        best = progress.best
-        if score is not None and self.maker.objective.better(score, best[1] if best else None):
-            progress.best = (job.number, score)
-        self.view.ended(job, outcome)
+        self.view.progress.end(job.number, job.params, outcome)
+        self.view.ended(result, job.log)
         self.judge(outcome)
 
     def judge(self, outcome: Outcome) -> None:
@@ -487,6 +479,7 @@ class Sweep:
             self.offsets[job.number] = offset
             for line in lines:
                 self.trackers.log(job, line["metrics"], line["step"], line["time"])
+                self.view.progress.report(job.number, line["metrics"], line["step"])
                 if self.pruner is not None and self.pruner.report(job.number, line["metrics"], line["step"]):
                     with open(f"{job.records}/stop", "w", encoding="utf-8"):
                         pass  # looked for at the run's next report
@@ -516,6 +509,10 @@ class Sweep:
                 write_record(job, outcome)
             del self.live[future]
             self.take(job, outcome)
+
+
+def _result(job: Job, outcome: Outcome) -> RunResult:
+    return RunResult(job.number, job.attempt, job.directory, job.params, outcome)
 
 
 _ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
@@ -574,7 +571,7 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
                 executor.stop(sweep.plan.settings.launcher.grace)
                 return FAILED
     finally:
-        sweep.view.end()
+        sweep.view.close()
         if executor is not None:
             executor.shutdown()
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any, NamedTuple
 
 from . import yamls
 from .grammar import show
-from .records import COMPLETED, FAILED, Objective, Outcome, dominates
+from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, dominates
+
+_TOP = 5  # runs in the table of a notebook
 
 
 class RunResult(NamedTuple):
@@ -84,6 +88,89 @@ class SweepResult(NamedTuple):
         import pandas as pd
 
         return pd.DataFrame(rows(self.runs))
+
+    def to_figure(self) -> Any:
+        """Return a plotly figure: the scores in the order in which runs ended, and the best so far.
+
+        Of two objectives or more, the first two against each other, and the front.
+        """
+        import plotly.graph_objects as go
+
+        dots = {"mode": "markers", "marker": {"size": 7, "opacity": 0.55}}
+        if self.objective.several:
+            valued = [run for run in self.runs if len(run.outcome.values) == len(self.objective.directions)]
+            front = sorted(self.front, key=lambda run: run.outcome.values)
+            traces: list[dict[str, Any]] = [
+                {**_values(valued), **dots, "name": "runs"},
+                {**_values(front), "mode": "lines+markers", "name": "none is better"},
+            ]
+            x, y = self.objective.describe().split(", ")[:2]
+        else:
+            ended = sorted((run for run in self.runs if run.outcome.ended), key=lambda run: run.outcome.ended)
+            places = [at for at, run in enumerate(ended, 1) if run.score is not None]
+            found = [run for run in ended if run.score is not None]
+            scores = [run.score for run in found if run.score is not None]
+            best = list(itertools.accumulate(scores, max if self.objective.maximize else min))
+            traces = [
+                {"x": places, "y": scores, **dots, "name": "score", "text": [_words(run) for run in found]},
+                {"x": places, "y": best, "mode": "lines", "line": {"shape": "hv"}, "name": "best so far"},
+            ]
+            x, y = "runs ended", self.objective.describe()
+        layout = {
+            "xaxis": {"title": {"text": x}}, "yaxis": {"title": {"text": y}}, "height": 320,
+            "template": "simple_white", "margin": {"l": 60, "r": 20, "t": 20, "b": 45},
+        }  # fmt: skip
+        return go.Figure([{"type": "scatter", **trace} for trace in traces], layout)
+
+    def _repr_html_(self) -> str:
+        """Return how many runs ended how, and the best of them, as a notebook shows it."""
+        shown = self.front if self.objective.several else [standing.first for standing in self.ranked]
+        counts = {status: sum(run.status == status for run in self.runs) for status in ENDED}
+        said = ", ".join(f"{count} {status}" for status, count in counts.items() if count) or "no runs"
+        lines = [f"<p>{said} ({escape(self.reason)}), in <code>{escape(self.directory)}</code></p>"]
+        if shown:
+            top = shown[:_TOP]
+            keys = list(dict.fromkeys(key for run in top for key in run.params))
+            head = ["run", escape(self.objective.describe()), *map(escape, keys), "time"]
+            lines.append(f"<table><thead><tr>{_cells(head, 'th')}</tr></thead><tbody>")
+            for run in top:
+                values = run.outcome.values or (() if run.score is None else (run.score,))
+                params = (show_param(run.params[key]) if key in run.params else "" for key in keys)
+                cells = [f"{run.number}", " ".join(f"{value:.6g}" for value in values), *params]
+                lines.append(f"<tr>{_cells(map(escape, [*cells, f'{run.seconds:.3g} s']), 'td')}</tr>")
+            lines.append("</tbody></table>")
+            if len(shown) > _TOP:
+                words = "runs that none beats" if self.objective.several else "points with a score"
+                lines.append(f"<p>the first {_TOP} of {len(shown)} {words}</p>")
+        return "\n".join(lines)
+
+    def _ipython_display_(self) -> None:
+        """Show the table, and in a notebook below it the figure, where plotly is installed."""
+        from importlib.util import find_spec
+
+        from IPython import get_ipython
+        from IPython.display import display
+
+        display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
+        scored = any(run.score is not None or run.outcome.values for run in self.runs)
+        if getattr(get_ipython(), "kernel", None) is not None and scored and find_spec("plotly"):
+            display(self.to_figure())
+
+
+def _values(runs: Iterable[RunResult]) -> dict[str, list[Any]]:
+    found = list(runs)
+    x, y = ([run.outcome.values[at] for run in found] for at in (0, 1))
+    return {"x": x, "y": y, "text": [_words(run) for run in found]}
+
+
+def _words(run: RunResult) -> str:
+    """Return what stands beside a dot that the mouse is over; plotly reads it as HTML."""
+    params = (f"{key}={show_param(value)}" for key, value in run.params.items())
+    return "<br>".join(map(escape, [f"run {run.number}", *params]))
+
+
+def _cells(cells: Iterable[str], tag: str) -> str:
+    return "".join(f"<{tag}>{cell}</{tag}>" for cell in cells)
 
 
 class Standing(NamedTuple):
@@ -172,4 +259,11 @@ def csv_text(runs: Sequence[RunResult]) -> str:
 def _cell(name: str, value: Any) -> Any:
     if value is None and name in _FIXED:
         return ""
+    return value if isinstance(value, str) else show(value)
+
+
+def show_param(value: Any) -> str:
+    """Return a value as it stands in tables: texts bare, floats in six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return value if isinstance(value, str) else show(value)

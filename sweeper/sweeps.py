@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Any
 
 from .callbacks import Callbacks
@@ -16,6 +16,7 @@ from .grammar import show
 from .job import bind
 from .journal import Earlier, Journal, has_begun, locked, read_journal, write_sweep
 from .launch import Launcher, make_launcher
+from .live import view_for
 from .loop import (
     DEFAULT_TRIALS,
     INTERRUPTED,
@@ -36,7 +37,7 @@ from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, wri
 from .search import Asker, Lister, Searcher, make_searcher
 from .track import SweepRecord, open_trackers
 from .trials import Trials
-from .view import STATUS_ORDER, Ended, Progress, View, command_line, summary
+from .view import STATUS_ORDER, Ended, Progress, View, command_line, headline, summary
 from .warm import warm_from, warm_start
 
 
@@ -46,6 +47,7 @@ def run_sweep(
     *,
     earlier: Earlier | None = None,
     stream: Any = None,
+    quiet: bool = False,
 ) -> SweepResult:
     """Run a plan's sweep to its end and return what came of it.
 
@@ -68,7 +70,8 @@ def run_sweep(
     # In this order: that a cluster is not there is said before anything is made.
     slots, maker = launcher.slots, _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
-    directory, objective, record = maker.sweep_directory, maker.objective, _record(plan, program, maker)
+    directory, objective, total = maker.sweep_directory, maker.objective, _total(asker, points)
+    record = _record(plan, program, maker)._replace(planned=total, slots=slots)
     with ExitStack() as stack:
         stack.enter_context(_held(directory, program))
         if earlier is None:
@@ -77,14 +80,13 @@ def run_sweep(
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record._replace(resumed=earlier is not None))
-        shown = View(objective, Progress(None, slots), stream=stream)
+        shown = stack.enter_context(_view(plan, Progress(objective, total, slots), stream, quiet=quiet))
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
         sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
         if earlier is not None:  # read again, now that nobody else writes it
             sweep.restore(earlier._replace(events=read_journal(journal.path)))
             sweep.tell_trackers(sweep.results())
-        shown.progress.total = _total(sweep)
         event = "begin" if earlier is None else "resume"
         journal.write(
             event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(),
@@ -118,6 +120,14 @@ def _held(directory: str, program: Program) -> Iterator[None]:
     shown = os.path.relpath(directory)
     with writing(THE_RECORDS, shown, how_to_go_on(program, shown)), locked(directory):
         yield
+
+
+def _view(plan: Plan, progress: Progress, stream: Any, *, quiet: bool) -> AbstractContextManager[View]:
+    timeout = plan.settings.search.timeout
+    if timeout is not None:
+        progress.until = time.time() + timeout
+    shared = plan.settings.launcher.name == "inline"  # its runs have the terminal themselves
+    return closing(view_for(progress, stream=stream, quiet=quiet, shared=shared))
 
 
 def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
@@ -212,30 +222,27 @@ def _first_points(points: Points) -> list[Point]:
     return found
 
 
-def _total(sweep: Sweep) -> int | None:
+def _total(asker: Asker, points: Points) -> int | None:
     """Return how many runs there will be, where that is known."""
-    limit, size = sweep.limit(), sweep.asker.size()
-    if size is not None and sweep.points.constraints:
+    settings, size = points.plan.settings.search, asker.size()
+    if size is not None and points.constraints:
         return None  # to know it would be to try them all
+    limit = DEFAULT_TRIALS if settings.trials is None and not points.listed else settings.trials
     known = [count for count in (limit, size) if count is not None]
-    return min(known) * sweep.trials.repeats if known else None
+    return min(known) * settings.repeats if known else None
 
 
 def _headline(sweep: Sweep, slots: int) -> str:
     settings = sweep.plan.settings
     total = sweep.view.progress.total
-    count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
-    if sweep.trials.repeats > 1:
-        count = f"{count}, {sweep.trials.repeats} of each point"
-    goal = f", {sweep.maker.objective.describe()}" if sweep.searching else ""
+    each = f", {sweep.trials.repeats} of each point" if sweep.trials.repeats > 1 else ""
+    goal = sweep.maker.objective.describe() if sweep.searching else ""
     done = f", {len(sweep.order)} of them made before" if sweep.order else ""
     note = ""
     if not sweep.searching and sweep.plan.base.space:
         note = "\nnote: a grid does not search what _space_ declares; give a search, such as --search tpe"
-    return (
-        f"{settings.search.name}: {count}, {slots} at a time{goal}{done}\n"
-        f"in {os.path.relpath(sweep.maker.sweep_directory)}{note}"
-    )
+    first = headline(settings.search.name, total, slots, goal, each)
+    return f"{first}{done}\nin {os.path.relpath(sweep.maker.sweep_directory)}{note}"
 
 
 def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
@@ -257,8 +264,8 @@ def _say_end(sweep: Sweep, program: Program) -> None:
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = command_line([*program.words, "--resume", directory])
     if sweep.reason == LEFT:
-        sweep.view.line(f"{sweep.left}; they go on without this process")
-        sweep.view.line(f"wait for them, and collect what came of them, with  {resume}")
+        collect = f"wait for them, and collect what came of them, with  {resume}"
+        sweep.view.last([f"{sweep.left}; they go on without this process", collect])
         return
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
     standings = ranked(results, objective, sweep.trials.repeats)
@@ -284,8 +291,7 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         importances=importances(sweep.points.space.active, sweep.trials.history()) if sweep.searching else {},
         repeat=repeat, experiment=experiment, resume=resume if sweep.reason == INTERRUPTED else "",
     )  # fmt: skip
-    for line in summary(ended):
-        sweep.view.line(line)
+    sweep.view.last(summary(ended))
 
 
 def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:

@@ -1,6 +1,8 @@
 """What people look at while a sweep runs, and when it has ended.
 
-On a terminal a line a finished run above a progress bar (rich); piped, plain lines. Decides nothing.
+`Progress` is how far a sweep is: the loop keeps it, or `sweeper watch` from what stands in sweeper.db. A
+view shows it: this one in plain lines, one a run; `live` at the foot of a terminal, `notebook` in a
+notebook. Decides nothing.
 """
 
 from __future__ import annotations
@@ -9,88 +11,152 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
-from .grammar import show
-from .records import COMPLETED, FAILED, Job, Objective, Outcome
+from .records import CANCELLED, COMPLETED, FAILED, PRUNED, Objective, Outcome
 from .results import RunResult, Standing
+from .results import show_param as show_param  # noqa: PLC0414  who shows params looks for it here
+
+
+@dataclass(slots=True)
+class Running:
+    """A run that goes on."""
+
+    number: int
+    params: Mapping[str, Any]
+    since: float  # in seconds since 1970
+    latest: tuple[str, float, int | None] | None = None  # a metric: name, value, step
+
+
+class Best(NamedTuple):
+    """The best run so far."""
+
+    number: int
+    score: float
+    params: Mapping[str, Any]
 
 
 @dataclass(slots=True)
 class Progress:
     """How far a sweep is."""
 
+    objective: Objective
     total: int | None  # runs in all, where that is known
-    jobs: int
+    slots: int  # runs at a time
+    until: float | None = None  # no run starts after this time, in seconds since 1970
     ended: int = 0
     failed: int = 0
-    running: int = 0
+    pruned: int = 0
     seconds: float = 0.0  # of all ended runs
-    best: tuple[int, float] | None = None  # number and score
+    running: dict[int, Running] = field(default_factory=dict)
+    best: Best | None = None
+    _ends: tuple[int, float, float] = (0, 0.0, 0.0)  # seen by this process: how many, the first, the last
 
-    def left(self) -> float | None:
-        """Return the seconds that the rest is likely to take."""
+    def start(self, number: int, params: Mapping[str, Any], at: float) -> None:
+        """Take note that a run begins."""
+        self.running[number] = Running(number, params, at)
+
+    def report(self, number: int, metrics: Mapping[str, float], step: int | None) -> None:
+        """Take note of what a run has reported: of its metrics the objective's, else the first there was."""
+        run = self.running.get(number)
+        if run is None:
+            return
+        wanted = (
+            [*self.objective.metrics, run.latest[0]] if run.latest else [*self.objective.metrics, *metrics]
+        )
+        for name in wanted:
+            if name in metrics:
+                run.latest = (name, metrics[name], step)
+                return
+
+    def stop(self, number: int) -> None:
+        """Take note that a run goes on no more."""
+        self.running.pop(number, None)
+
+    def end(self, number: int, params: Mapping[str, Any], outcome: Outcome) -> None:
+        """Take note of what came of a run."""
+        self.stop(number)
+        self.count(outcome.status, outcome.seconds)
+        if outcome.score is not None and self.objective.better(outcome.score, self.best and self.best.score):
+            self.best = Best(number, outcome.score, params)
+        count, first, now = self._ends[0], self._ends[1], time.time()
+        self._ends = (count + 1, first or now, now)
+
+    def count(self, status: str, seconds: float, runs: int = 1) -> None:
+        """Count runs that have ended."""
+        self.ended += runs
+        self.failed += runs * (status == FAILED)
+        self.pruned += runs * (status == PRUNED)
+        self.seconds += seconds
+
+    def apart(self) -> list[tuple[int, str]]:
+        """Return how many runs ended in another way than they should, with the word for it."""
+        return [(count, word) for count, word in ((self.failed, "failed"), (self.pruned, "pruned")) if count]
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds that the rest is likely to take; None if nobody can tell yet."""
+        rest = None if self.until is None else max(0.0, self.until - now)
         if self.total is None or not self.ended:
-            return None
-        return (self.total - self.ended) * self.seconds / self.ended / self.jobs
+            return rest
+        mean = self.seconds / self.ended
+        # A run that takes longer than the mean is taken to go on for as long again as it is over.
+        taken = [now - run.since for run in list(self.running.values())]
+        going = [abs(mean - seconds) for seconds in taken]
+        longer = [2 * seconds - mean for seconds in taken if seconds > mean]
+        mean = (self.seconds + sum(longer)) / (self.ended + len(longer))
+        waiting = max(0, self.total - self.ended - len(taken))
+        left = max([(waiting * mean + sum(going)) / max(1, self.slots), *going])
+        count, first, last = self._ends
+        if count > self.slots:  # what lies between runs takes its time too, such as a search at work
+            left = max(left, (self.total - self.ended) * (last - first) / (count - 1) - (now - last))
+        return left if rest is None or self.total == self.ended else min(left, rest + max(going, default=0.0))
 
 
 class View:
-    """The lines of a sweep."""
+    """The lines of a sweep, one a run."""
 
-    def __init__(self, objective: Objective, progress: Progress, *, stream: TextIO | None = None) -> None:
-        self.objective, self.progress = objective, progress
+    def __init__(self, progress: Progress, *, stream: TextIO | None = None, quiet: bool = False) -> None:
+        self.progress, self.quiet = progress, quiet
         self.stream = stream or sys.stdout
-        self.bar: _Bar | None = None
 
     def begin(self, headline: str) -> None:
         """Say what begins."""
         self.line(headline)
-        if self.stream.isatty():
-            self.bar = _Bar(self.stream, self.progress)
 
-    def ended(self, job: Job, outcome: Outcome) -> None:
-        """Say what came of a run."""
-        number, total = job.number, self.progress.total
+    def ended(self, run: RunResult, log: str) -> None:
+        """Say what came of a run, whose output lies in the file `log`."""
+        outcome, total = run.outcome, self.progress.total
         width = len(str(total - 1)) if total else 1
         score = "" if outcome.score is None else f"  {outcome.score:.6g}"
         if outcome.values:
             score = "  " + " ".join(f"{value:.6g}" for value in outcome.values)
-        params = "  ".join(f"{key}={shorten(show_param(value))}" for key, value in job.params.items())
-        mark = " *" if self.progress.best is not None and self.progress.best[0] == number else ""
-        attempt = f" (attempt {job.attempt})" if job.attempt > 1 else ""
+        best = self.progress.best
+        mark = " *" if best is not None and best.number == run.number else ""
+        attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
         self.line(
-            f"run {number:>{width}}  {outcome.status:<9}{score:>12}{mark:<2}  "
-            f"{duration(outcome.seconds):>6}  {params}{attempt}".rstrip()
+            f"run {run.number:>{width}}  {outcome.status:<9}{score:>12}{mark:<2}  "
+            f"{duration(outcome.seconds):>6}  {params_line(run.params)}{attempt}".rstrip()
         )
         if outcome.status == FAILED:
-            for text in outcome.error.rstrip().splitlines()[-3:]:
+            lines = [line for line in outcome.error.splitlines() if line.strip(" ^~")]
+            for text in lines[-3:]:
                 self.line(f"    {text}")
-            self.line(f"    log: {job.log}")
+            self.line(f"    log: {log}")
         elif outcome.note:
             self.line(f"    note: {outcome.note}")
 
-    def tick(self) -> None:
-        """Bring the progress bar up to date."""
-        if self.bar is not None:
-            self._on_bar(self.bar.update)
-
     def line(self, text: str) -> None:
-        """Print a line, above the progress bar if there is one."""
-        if self.bar is not None:
-            bar = self.bar
-            self._on_bar(lambda: bar.print(text))
-        else:
+        """Print a line."""
+        if not self.quiet:
             self._print(text)
 
-    def _on_bar(self, act: Callable[[], None]) -> None:
-        try:
-            act()
-        except OSError:  # the terminal is gone
-            self.bar = None
-            self._print("")
+    def last(self, lines: Sequence[str]) -> None:
+        """Print the lines that end it all."""
+        self.close()
+        for line in final(lines) if self.quiet else lines:
+            self._print(line)
 
     def _print(self, text: str) -> None:
         try:
@@ -103,47 +169,14 @@ class View:
             if sys.stdout is not None and sys.stdout.fileno() == 1:
                 os.dup2(self.stream.fileno(), 1)
 
-    def end(self) -> None:
-        """Take the progress bar away."""
-        if self.bar is not None:
-            self._on_bar(self.bar.close)
-            self.bar = None
-
-
-class _Bar:
-    """A progress bar at the foot of the terminal."""
-
-    def __init__(self, stream: TextIO, progress: Progress) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as RichProgress
-
-        self.progress, self.began = progress, time.monotonic()
-        self.console = Console(file=stream, highlight=False, soft_wrap=True)
-        columns = ("{task.description}", BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
-        self.rich = RichProgress(*columns, console=self.console, transient=True, refresh_per_second=4)
-        self.task = self.rich.add_task("", total=progress.total, state="")
-        self.rich.start()
-        self.update()
-
-    def update(self) -> None:
-        p = self.progress
-        total = f"/{p.total}" if p.total is not None else ""
-        state = [f"{p.ended}{total} runs", f"{p.running} running"]
-        if p.failed:
-            state.append(f"{p.failed} failed")
-        if p.best is not None:
-            state.append(f"best {p.best[1]:.6g} (run {p.best[0]})")
-        left = p.left()
-        if left is not None:
-            state.append(f"{duration(left)} left")
-        self.rich.update(self.task, completed=p.ended, total=p.total, state=" · ".join(state))
-
-    def print(self, text: str) -> None:
-        self.console.print(text, markup=False)
-
     def close(self) -> None:
-        self.rich.stop()
+        """Take away what moves, and leave the lines."""
+
+
+def headline(search: str, total: int | None, slots: int, goal: str = "", each: str = "") -> str:
+    """Return the words that begin a sweep."""
+    count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
+    return f"{search}: {count}{each}, {slots} at a time{f', {goal}' if goal else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +197,7 @@ class Ended:
     resume: str = ""
 
 
+GO_ON = "go on with"
 _RUNNERS_UP = 3
 _IMPORTANT = 6  # parameters
 _FRONT = 12  # runs
@@ -175,7 +209,7 @@ def summary(ended: Ended) -> list[str]:
     lines = ["", f"{counts or 'no runs'} in {duration(ended.seconds)} ({ended.reason})"]
     lines.append(f"directory  {ended.directory}")
     if ended.resume:
-        lines.append(f"go on with  {ended.resume}")
+        lines.append(f"{GO_ON}  {ended.resume}")
     if ended.front:
         lines.append("runs that none beats in every objective")
         lines += [
@@ -207,11 +241,14 @@ def _found(run: RunResult, score: str) -> str:
     return f"run {run.number}, score {score}{', ' if params else ''}{params}"
 
 
-def show_param(value: Any) -> str:
-    """Return a value as it stands in tables: texts bare, floats in six digits."""
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return value if isinstance(value, str) else show(value)
+def final(lines: Sequence[str]) -> list[str]:
+    """Return what nobody goes without, of the lines of a summary: what was found, and how to go on."""
+    return [*(line for line in lines[:-1] if line.startswith(GO_ON)), *lines[-1:]]
+
+
+def params_line(params: Mapping[str, Any], between: str = "  ") -> str:
+    """Return params on a line, long values cut."""
+    return between.join(f"{key}={shorten(show_param(value))}" for key, value in params.items())
 
 
 def shorten(text: str, width: int = 40) -> str:
@@ -234,9 +271,22 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
 
 
+def clock(seconds: float) -> str:
+    """Return a duration in whole seconds, for what is drawn again and again."""
+    return f"{max(0, int(seconds))}s" if seconds < 60 else duration(seconds)
+
+
+def latest(run: Running) -> str:
+    """Return the metric that a run has last reported, and its step: `loss 0.25 @3`."""
+    if run.latest is None:
+        return ""
+    name, value, step = run.latest
+    return f"{name} {value:.6g}" + (f" @{step}" if step is not None else "")
+
+
 def command_line(words: Sequence[str]) -> str:
     """Return words as a shell takes them."""
     return " ".join(map(shlex.quote, words))
 
 
-STATUS_ORDER = (COMPLETED, FAILED, "PRUNED", "CANCELLED")
+STATUS_ORDER = (COMPLETED, FAILED, PRUNED, CANCELLED)

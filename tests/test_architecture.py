@@ -26,6 +26,8 @@ FLOORS = [
         "trials",
         "results",
         "view",
+        "notebook",
+        "live",
         "findings",
         "journal",
         "warm",
@@ -39,7 +41,19 @@ FLOORS = [
     ],
     ["cli", "show"],
     ["completion", "app"],
-    ["types", "core", "utils", "__init__", "ledger", "tables", "comparison", "page", "commands", "__main__"],
+    [
+        "types",
+        "core",
+        "utils",
+        "__init__",
+        "ledger",
+        "tables",
+        "comparison",
+        "page",
+        "watch",
+        "commands",
+        "__main__",
+    ],
 ]
 PLACE = {name: (floor, at) for floor, names in enumerate(FLOORS) for at, name in enumerate(names)}
 

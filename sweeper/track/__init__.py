@@ -44,6 +44,8 @@ class SweepRecord(NamedTuple):
     here: bool = False  # whether runs are made in this process
     origin: Mapping[str, Any] = {}  # program, versions, git: see `provenance.origin`
     resumed: bool = False  # an earlier process may have told of it
+    planned: int | None = None  # runs in all, where that is known
+    slots: int | None = None  # runs at a time
 
     @property
     def git(self) -> Mapping[str, Any]:

@@ -7,7 +7,8 @@
     environments  id, python, versions (name==version, a line each): what was installed
 
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
-returned, not reported, has no step. Written by the launching process alone, in batches.
+returned, not reported, has no step. `sweeps.planned` is how many runs there are to be, where that is known,
+and `slots` how many at a time. Written by the launching process alone, in batches.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..provenance import sha256
 from ..records import ENDED, RUNNING, Job, Outcome, now
 from . import SweepRecord, unreported
 
-VERSION = 2
+VERSION = 3
 PATIENCE = 30.0  # seconds that another process may keep the database locked
 
 # The statements that bring a database from each version to the next; none is at version 0.
@@ -60,6 +61,10 @@ alter table runs add column command text;
 alter table runs add column objective text;
 alter table runs add column environment text references environments (id);
 create index runs_by_time on runs (started)
+""",
+    """
+alter table sweeps add column planned integer;
+alter table sweeps add column slots integer
 """,
 )
 
@@ -115,12 +120,14 @@ class Sqlite:
         self.environment_id = self._environment()
         if sweep.search:
             self.db.execute(
-                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                "on conflict (id) do update set status = excluded.status, ended = null",
+                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "on conflict (id) do update set status = excluded.status, ended = null, "
+                "planned = excluded.planned, slots = excluded.slots",
                 (
                     sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
                     sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
                     sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment_id,
+                    sweep.planned, sweep.slots,
                 ),
             )  # fmt: skip
         self.flush()

@@ -1,0 +1,196 @@
+"""A sweep that runs elsewhere, followed in its database: the same view, from another process.
+
+What has changed is asked for once a second, and only of runs that were not known to have ended; whether
+anybody still drives the sweep is told by the lock in its directory.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from .journal import is_driven
+from .ledger import Ledger, Row
+from .live import view_for
+from .records import CANCELLED, COMPLETED, ENDED, RUNNING, Objective, Outcome
+from .results import RunResult
+from .view import GO_ON, STATUS_ORDER, Best, Progress, View, command_line, duration, headline, params_line
+
+_EVERY = 1.0  # seconds between looks
+
+
+def watch(ledger: Ledger, sweep: Row, *, quiet: bool = False) -> int:
+    """Show a sweep until it ends, and return the exit code: 0 if all is well with it, else 1."""
+    objective = objective_from(sweep["objective"] or "")
+    progress = Progress(objective, sweep["planned"], sweep["slots"] or 1)
+    view = view_for(progress, quiet=quiet)
+    watched = _Watched(ledger, sweep["id"], view)
+    watched.look()
+    if watched.status != RUNNING:
+        view.line(f"the sweep {sweep['id']} has ended already")
+    else:
+        done = f", {progress.ended} of them have ended" if progress.ended else ""
+        first = headline(sweep["search"], progress.total, progress.slots, objective.describe())
+        view.begin(f"{first}{done}\nin {sweep['directory']}")
+    try:
+        gone = not watched.follow(sweep["directory"])
+    finally:
+        view.close()
+    view.last(_last_lines(ledger, sweep["id"], progress, gone=gone))
+    return 0 if watched.status == COMPLETED else 1
+
+
+class _Watched:
+    """A sweep in a database, and how much of it is known."""
+
+    def __init__(self, ledger: Ledger, sweep: str, view: View) -> None:
+        self.ledger, self.sweep, self.view = ledger, sweep, view
+        self.status = ""
+        self.version = -1
+        self.first = 0  # all runs of smaller numbers are known to have ended
+        self.ended: set[int] = set()  # others that are
+        self.names: dict[str, str] = {}  # of the metric that is shown, by run
+
+    def follow(self, directory: str) -> bool:
+        """Look again and again until the sweep ends; return False if its process ended before it did."""
+        while self.status == RUNNING:
+            if os.path.isdir(directory) and not is_driven(directory):  # else it is another machine's
+                self.look()  # it may have ended in between
+                return self.status != RUNNING
+            time.sleep(_EVERY)
+            self.look()
+        return True
+
+    def look(self) -> None:
+        """Bring the view up to date."""
+        ((version,),) = self.ledger.db.execute("pragma data_version")
+        if version == self.version:
+            return
+        begin = self.version == -1
+        self.version = version
+        # In this order: what a sweep that has ended wrote of its runs stands there already.
+        ((self.status,),) = self.ledger.db.execute("select status from sweeps where id = ?", [self.sweep])
+        rows = self.ledger.rows(
+            "select id, number, attempt, status, score, seconds, started from runs "
+            "where sweep_id = ? and number >= ? order by number",
+            [self.sweep, self.first],
+        )
+        if begin:
+            self._catch_up(rows)
+        for row in rows:
+            if row["number"] in self.ended:
+                continue
+            if row["status"] in ENDED:
+                self._end(row)
+            else:
+                self._go_on(row)
+        while self.first in self.ended:
+            self.ended.remove(self.first)
+            self.first += 1
+
+    def _catch_up(self, rows: list[Row]) -> None:
+        """Count what ended before anybody looked."""
+        progress = self.view.progress
+        best: Row | None = None
+        for row in rows:
+            if row["status"] in ENDED:
+                self.ended.add(row["number"])
+                progress.count(row["status"], row["seconds"] or 0.0)
+                score = row["score"]
+                if score is not None and progress.objective.better(score, best["score"] if best else None):
+                    best = row
+        if best is not None:
+            progress.best = Best(best["number"], best["score"], self._params(best["id"]))
+
+    def _end(self, row: Row) -> None:
+        (more,) = self.ledger.rows("select directory, name, error, note from runs where id = ?", [row["id"]])
+        params, progress = self._params(row["id"]), self.view.progress
+        names = progress.objective.metrics if progress.objective.several else ()
+        values = [self._value(row["id"], name) for name in names]
+        outcome = Outcome(
+            row["status"], row["score"], seconds=row["seconds"] or 0.0, error=more["error"] or "",
+            note=more["note"] or "", values=tuple(value for value in values if value is not None),
+        )  # fmt: skip
+        self.ended.add(row["number"])
+        progress.end(row["number"], params, outcome)
+        result = RunResult(row["number"], row["attempt"], more["directory"], params, outcome)
+        self.view.ended(result, f"{more['directory']}/{more['name']}.log")
+
+    def _go_on(self, row: Row) -> None:
+        progress, number = self.view.progress, row["number"]
+        since = datetime.fromisoformat(row["started"]).timestamp()
+        if number not in progress.running or progress.running[number].since != since:
+            progress.start(number, self._params(row["id"]), since)
+        name = self._name(row["id"])
+        if name:
+            (last,) = self.ledger.rows(
+                "select value, step from metrics where run_id = ? and name = ? "
+                "order by step desc, rowid desc limit 1",
+                [row["id"], name],
+            )
+            progress.report(number, {name: last["value"]}, last["step"])
+
+    def _name(self, run: str) -> str:
+        """Return the metric to show of a run: the objective's, else the first that it reported."""
+        if run not in self.names:
+            found = [row["name"] for row in self.ledger.rows(
+                "select name, min(rowid) as at from metrics where run_id = ? group by name order by at", [run]
+            )]  # fmt: skip
+            own = [name for name in self.view.progress.objective.metrics if name in found]
+            if not found:
+                return ""
+            self.names[run] = (own or found)[0]
+        return self.names[run]
+
+    def _value(self, run: str, name: str) -> float | None:
+        """Return a metric as it was returned, else as it was last reported."""
+        found = self.ledger.rows(
+            "select value from metrics where run_id = ? and name = ? "
+            "order by step is null desc, step desc limit 1", [run, name],
+        )  # fmt: skip
+        return found[0]["value"] if found else None
+
+    def _params(self, run: str) -> Mapping[str, Any]:
+        found = self.ledger.rows("select key, value from params where run_id = ?", [run])
+        return {row["key"]: row["value"] for row in found}
+
+
+def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -> list[str]:
+    (row,) = ledger.rows("select * from sweeps where id = ?", [sweep])
+    found = ledger.rows("select status, count(*) as n from runs where sweep_id = ? group by status", [sweep])
+    counts = {each["status"]: each["n"] for each in found}
+    said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if status in counts)
+    said = said or "no runs"
+    if gone:
+        lines = [
+            "",
+            f"{said}, and no process drives the sweep any more",
+            f"{GO_ON}  {command_line(['sweeper', 'resume', row['directory']])}",
+        ]
+    else:
+        interrupted = " (interrupted)" if row["status"] == CANCELLED else ""
+        lines = ["", f"{said}{_lasted(row)}{interrupted}"]
+    lines.append(f"directory  {row['directory']}")
+    if progress.best is not None:
+        best = progress.best
+        words = f"run {best.number}, score {best.score:.6g}, {params_line(best.params, ' ')}"
+        lines.append(f"best ({progress.objective.describe()}): {words.rstrip(', ')}")
+    return lines
+
+
+def _lasted(row: Row) -> str:
+    if not (row["started"] and row["ended"]):
+        return ""
+    lasted = datetime.fromisoformat(row["ended"]) - datetime.fromisoformat(row["started"])
+    return f" in {duration(lasted.total_seconds())}"
+
+
+def objective_from(text: str) -> Objective:
+    """Return the objective that words such as 'maximize accuracy, minimize size' describe."""
+    pairs = [part.partition(" ") for part in text.split(", ") if part]
+    if not pairs:
+        return Objective()
+    return Objective(tuple(name for _, _, name in pairs), tuple(way for way, _, _ in pairs))
