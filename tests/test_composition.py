@@ -255,8 +255,8 @@ def test_other_texts_with_dollars_are_left_alone(project, value):
 
 def test_what_is_kept_of_a_defaults_list_changes_no_later_composition(project):
     project.write(
-        config="defaults: [db: a, _self_]\nx: 1\n", db__a="host: a\nport: 1\n", db__b="host: b\ndefaults: [/log: on]\n",
-        log__on="level: 1\n", more__one="deep: true\n",
+        config="defaults: [db: a, _self_]\nx: 1\n", db__a="host: a\nport: 1\n", db__b="host: b\ndefaults: [/log: full]\n",
+        log__full="level: 1\n", more__one="deep: true\n",
     )  # fmt: skip
     search = search_path(main_source(str(project.folder / "conf")))
     lines = [
