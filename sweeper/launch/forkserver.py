@@ -323,6 +323,18 @@ def _preload(request: dict[str, Any]) -> None:
     import ctypes  # noqa: F401  for die_with_parent, in each child
 
 
+_HARMLESS = ("jemalloc_bg_thd",)  # jemalloc stops its thread before a fork; pyarrow brings it, by pandas
+
+
+def _threads() -> list[str]:
+    """Return the names of this process's threads, the main one first."""
+    found = []
+    for number in sorted(map(int, os.listdir("/proc/self/task"))):
+        with suppress(OSError), open(f"/proc/self/task/{number}/comm", encoding="utf-8") as file:
+            found.append(file.read().strip())
+    return found
+
+
 def _unforkable(*, one_thread: bool) -> str:
     """Return why this process must not fork, or nothing."""
     import threading
@@ -331,9 +343,9 @@ def _unforkable(*, one_thread: bool) -> str:
     if others:
         return f"importing the script starts threads ({', '.join(others)})"
     if one_thread and sys.platform.startswith("linux"):
-        count = len(os.listdir("/proc/self/task"))
-        if count > 1:
-            return f"importing the script starts {count - 1} threads in C code"
+        others = [name for name in _threads() if name not in _HARMLESS]
+        if len(others) > 1:
+            return f"importing the script starts threads in C code ({', '.join(others[1:])})"
     torch: Any = sys.modules.get("torch")
     if torch is not None and getattr(torch, "cuda", None) is not None and torch.cuda.is_initialized():
         return "importing the script initialises CUDA"
