@@ -11,12 +11,12 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from importlib import import_module
 from typing import Any
 
-import sweeper
+import sweeper.prune
 from sweeper import callbacks, cli, commands, current, errors, results, settings, types, utils
 from sweeper.core import config_store, hydra_config
 from sweeper.grammar import show
@@ -44,6 +44,15 @@ ENVIRONMENT = {
     "MLFLOW_TRACKING_URI": "where the tracker `mlflow` reports to, unless `sweeper.tracker.mlflow.uri` says",
     "MLFLOW_TRACKING_USERNAME": "the user's name at MLflow",
     "MLFLOW_TRACKING_PASSWORD": "the password",
+    "MLFLOW_TRACKING_TOKEN": "a token, instead of them",
+    "MLFLOW_TRACKING_INSECURE_TLS": "`true` if its certificate is not to be checked",
+    "MLFLOW_TRACKING_SERVER_CERT_PATH": "the certificates by which it is checked",
+    "MLFLOW_TRACKING_CLIENT_CERT_PATH": "the certificate that we show",
+    "MLFLOW_WORKSPACE": "the workspace, where a server has several",
+    "MLFLOW_TRACKING_AUTH": "another way to log in; then the package `mlflow` speaks to the server",
+    "MLFLOW_TRACKING_AWS_SIGV4": "the same",
+    "MLFLOW_RUN_ID": "set in a run that joins: MLflow's id of it",
+    "MLFLOW_EXPERIMENT_ID": "set in a run that joins",
     "WANDB_PROJECT": "the project, unless `sweeper.tracker.wandb.project` says",
     "WANDB_MODE": "`online`, `offline` or `disabled`, unless `sweeper.tracker.wandb.mode` says",
     "WANDB_DIR": "where wandb's files go, unless `sweeper.tracker.wandb.dir` says",
@@ -54,7 +63,7 @@ ENVIRONMENT = {
 # What is only handed to libraries, shells and other processes of ours.
 INTERNAL = (
     "COMPUTERNAME", "COMP_LINE", "COMP_POINT", "PATH", "PYTHONPATH", "COMET_ERROR_TRACKING_ENABLE",
-    "WANDB_ERROR_REPORTING", "WANDB_SERVICE", "RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "SLURM_CONF", "WANDB_ERROR_REPORTING", "WANDB_SERVICE", "RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
 )  # fmt: skip
 
 
@@ -89,17 +98,40 @@ def _options(group: str) -> Iterator[str]:
     said = set[str]()
     for name, options in settings.OPTIONS[group].items():
         yield f"\n### {group} {name}\n\n"
-        module = GROUPS.get(group, {}).get(name, ("",))[0]
-        if module and module not in said:
-            said.add(module)
-            yield prose(import_module(f"sweeper.{FOLDERS[group]}.{module}").__doc__ or "") + "\n"
-        own = options.items() if group != "tracker" else options.items()
-        rows = [(f"`sweeper.{group}.{_of(group, name)}{key}`", f"`{show(value)}`") for key, value in own]
-        yield table(("key", "default"), rows) if rows else "It has no keys of its own.\n"
+        words = _docstrings(group, name)
+        if words[0] not in said:
+            said.add(words[0])
+            yield prose(_without_keys(words[0], options)) + "\n"
+        prefix = f"sweeper.{group}.{name}" if group == "tracker" else f"sweeper.{group}"
+        rows = [
+            (f"`{prefix}.{key}`", f"`{show(value)}`", meaning(key, words)) for key, value in options.items()
+        ]
+        yield table(("key", "default", ""), rows) if rows else "It has no keys of its own.\n"
 
 
-def _of(group: str, name: str) -> str:
-    return f"{name}." if group == "tracker" else ""
+def _docstrings(group: str, name: str) -> tuple[str, ...]:
+    """Return what an option's module and class say of themselves."""
+    if group not in GROUPS or name not in GROUPS[group]:
+        words = sweeper.prune.__doc__ if group == "pruner" else ""
+        return (inspect.cleandoc(words or ""),)
+    module, kind = GROUPS[group][name]
+    found = import_module(f"sweeper.{FOLDERS[group]}.{module}")
+    classes = (getattr(found, kind), getattr(found, "Options", None))
+    return tuple(inspect.cleandoc(each.__doc__ or "") for each in (found, *filter(None, classes)))
+
+
+def meaning(key: str, docstrings: Sequence[str]) -> str:
+    """Return what docstrings say of a key: in a table, or among the `Args:`."""
+    for text in docstrings:
+        found = re.search(rf"^ +(?:sweeper\.\w+\.)?{key}(?:: | {{2,}})(.*(?:\n {{8,}}.*)*)", text, re.MULTILINE)
+        if found:
+            return " ".join(found[1].split())
+    return ""
+
+
+def _without_keys(docstring: str, keys: Mapping[str, Any]) -> str:
+    parts = docstring.split("\n\n")
+    return "\n\n".join(part for part in parts if not any(meaning(key, [part]) for key in keys))
 
 
 def _key(override: str) -> str:
@@ -171,6 +203,8 @@ def python_page() -> str:
     for kind in (results.SweepResult, results.RunResult, results.Standing, current.CurrentRun):
         text += entry(f"{kind.__module__}.{kind.__name__}", kind)
     text += f"\n## Errors\n\n{prose(errors.__doc__ or '')}\n"
+    for kind in (sweeper.SweeperError, sweeper.Pruned):
+        text += entry(f"sweeper.{kind.__name__}", kind)
     text += "\n## Hydra's names\n\nFor [existing code](../howto/hydra.md).\n"
     for module in (utils, config_store, hydra_config, types):
         text += f"\n### {module.__name__}\n\n{prose(module.__doc__ or '')}\n"
@@ -192,10 +226,11 @@ def entry(path: str, found: Any, level: int = 3) -> str:
     with_signature = inspect.isroutine(found) or not data
     if with_signature and not issubclass(found if inspect.isclass(found) else int, Exception):
         text += block(name + _signature(found), "python")
-    text += prose(inspect.getdoc(found) or "") + "\n"
+    words, fields = inspect.getdoc(found) or "", getattr(found, "_fields", ())
+    text += prose(_without_keys(words, dict.fromkeys(fields))) + "\n"
     if not inspect.isclass(found):
         return text
-    rows = [(f"`{field}`", "field", "") for field in getattr(found, "_fields", ())]
+    rows = [(f"`{field}`", "field", meaning(field, [words])) for field in fields]
     for each, value in vars(found).items():
         kind, inner = "method", getattr(value, "__func__", value)
         if isinstance(value, property):

@@ -18,7 +18,15 @@ _TOP = 5  # runs in the table of a notebook
 
 
 class RunResult(NamedTuple):
-    """A run that has ended."""
+    """A run that has ended.
+
+    Args:
+        number: its number in the sweep.
+        attempt: 0, or how often it had been begun before.
+        directory: where its records and its log are.
+        params: value by key, of the parameters that were active.
+        outcome: all that came of it, the error included.
+    """
 
     number: int
     attempt: int
@@ -48,14 +56,23 @@ class RunResult(NamedTuple):
 
 
 class SweepResult(NamedTuple):
-    """What came of a sweep."""
+    """What came of a sweep.
+
+    Args:
+        directory: the sweep's.
+        objective: which metrics count, and which way.
+        runs: those that have ended, by number.
+        reason: why the sweep ended.
+        interrupted: whether it was interrupted.
+        repeats: runs of a point.
+    """
 
     directory: str
     objective: Objective
-    runs: tuple[RunResult, ...]  # by number
-    reason: str = ""  # why it ended
+    runs: tuple[RunResult, ...]
+    reason: str = ""
     interrupted: bool = False
-    repeats: int = 1  # runs of a point
+    repeats: int = 1
 
     @property
     def best(self) -> RunResult | None:
