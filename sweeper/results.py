@@ -22,7 +22,7 @@ class RunResult(NamedTuple):
 
     Args:
         number: its number in the sweep.
-        attempt: 0, or how often it had been begun before.
+        attempt: 1, and one more each time that it was begun again.
         directory: where its records and its log are.
         params: value by key, of the parameters that were active.
         outcome: all that came of it, the error included.
