@@ -1,6 +1,6 @@
 """The pages of the reference, made from the code whenever the site is built; a hook of MkDocs.
 
-    python docs/reference.py FOLDER     writes them as files
+python docs/reference.py FOLDER     writes them as files
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ ENVIRONMENT = {
     "HYDRA_INSTANTIATE_ALLOWLIST_OVERRIDE": "the same, by Hydra's name",
     "OMP_NUM_THREADS": "set in a run, like the variables of other libraries for threads, unless it is set: "
     "the cores shared out among the runs; see `sweeper.launcher.threads`",
-    "RANK": "set by torchrun: only rank 0 owns the run's directory",
-    "TORCHELASTIC_RUN_ID": "set by torchrun: tells that the process is one of its",
+    "RANK": "set by torchrun, as is `LOCAL_RANK`: only rank 0 owns the run's directory",
+    "WORLD_SIZE": "set by torchrun: how many processes; a sweep is not for several of them to make",
     "CI": "no live view is drawn",
     "TERM": "no live view is drawn if it is `dumb` or `unknown`",
     "NO_COLOR": "no colours",
@@ -63,7 +63,8 @@ ENVIRONMENT = {
 # What is only handed to libraries, shells and other processes of ours.
 INTERNAL = (
     "COMPUTERNAME", "COMP_LINE", "COMP_POINT", "PATH", "PYTHONPATH", "COMET_ERROR_TRACKING_ENABLE",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "SLURM_CONF", "WANDB_ERROR_REPORTING", "WANDB_SERVICE", "RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "SLURM_CONF", "WANDB_ERROR_REPORTING", "WANDB_SERVICE",
+    "RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO",
 )  # fmt: skip
 
 
@@ -123,7 +124,9 @@ def _docstrings(group: str, name: str) -> tuple[str, ...]:
 def meaning(key: str, docstrings: Sequence[str]) -> str:
     """Return what docstrings say of a key: in a table, or among the `Args:`."""
     for text in docstrings:
-        found = re.search(rf"^ +(?:sweeper\.\w+\.)?{key}(?:: | {{2,}})(.*(?:\n {{8,}}.*)*)", text, re.MULTILINE)
+        found = re.search(
+            rf"^ +(?:sweeper\.\w+\.)?{key}(?:: | {{2,}})(.*(?:\n {{8,}}.*)*)", text, re.MULTILINE
+        )
         if found:
             return " ".join(found[1].split())
     return ""
@@ -172,8 +175,8 @@ stands: the later of two wins.
 | 2 | a mistake, which is said in a few lines |
 | 130 | interrupted; a sweep prints the command that goes on with it |
 
-A single run that calls `sys.exit` keeps its own code. The [`sweeper` command](command.md) exits with 0, with 1
-where the answer is no, with 2 for a mistake, and with 130 if it was interrupted.
+A single run that calls `sys.exit` keeps its own code. The [`sweeper` command](command.md) exits with 0, with
+1 where the answer is no, with 2 for a mistake, and with 130 if it was interrupted.
 """
 
 

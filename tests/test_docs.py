@@ -7,7 +7,7 @@ Each document is tried in a folder of its own, from top to bottom:
     ```yaml without a name         read
     ```sh                          run line by line; `# exits with 1` after a command says so
     ```sql                         asked of sweeper.db
-    ``` or ```text                 lines that the block above prints, but for times, dates, ids and
+    ``` or ```text                 lines that the block above, under the same heading, prints, but for times, dates, ids and
                                    fractions; `…` stands for lines that are left out
 
 `<!-- not run: why -->` above a block says what this needs; `<!-- in conf_examples/01_diabetes -->`
@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = ROOT / "docs/pages"
 DOCUMENTS = [ROOT / "README.md", *sorted(PAGES.rglob("*.md"))]
 BLOCK = re.compile(
+    r"^(?P<heading>#+ [^\n]*)$|"
     r"(?:<!-- not run: (?P<why>.*?) -->\n\n?)?^(?P<fence>```+)(?P<kind>\w*)[^\n]*\n(?P<text>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
@@ -47,6 +48,7 @@ class Block(NamedTuple):
     """A block of code in a document."""
 
     line: int
+    section: int  # under which heading it is
     kind: str
     text: str
     why: str  # it is not run
@@ -60,10 +62,14 @@ class Block(NamedTuple):
 
 def blocks_of(path: Path) -> list[Block]:
     text = path.read_text()
-    return [
-        Block(text.count("\n", 0, found.start("fence")) + 1, found["kind"], found["text"], found["why"] or "")
-        for found in BLOCK.finditer(text)
-    ]
+    found, section = [], 0
+    for each in BLOCK.finditer(text):
+        if each["heading"]:
+            section += 1
+        else:
+            line = text.count("\n", 0, each.start("fence")) + 1
+            found.append(Block(line, section, each["kind"], each["text"], each["why"] or ""))
+    return found
 
 
 class Reader:
@@ -89,7 +95,10 @@ class Reader:
 
     def read(self) -> None:
         nameless = [b for b in self.blocks if b.kind == "python" and not b.name and not b.why]
+        section = 0
         for block in self.blocks:
+            if block.section != section:
+                section, self.printed = block.section, ""
             if block.why:
                 self.printed = ""
             elif block.name:
@@ -199,7 +208,7 @@ def test_every_public_name_key_and_flag_is_in_the_reference(reference):
     text = "".join(page() for page in reference.PAGES.values())
     for name in sweeper.__all__:
         assert f"### sweeper.{name}\n" in text, name
-    for key in reference.settings.keys():
+    for key in reference.settings.keys():  # noqa: SIM118  a function
         assert f"`sweeper.{key}`" in text
     for flag in reference.cli.FLAGS:
         assert f"`{flag.names[0]}`" in text
@@ -259,5 +268,7 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path):
     process = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     for page in tmp_path.rglob("*.html"):
-        loaded = re.findall(r"<(?:script|img|link)\b[^>]*?(?:src|href)=\"?(https?://[^\s\">]+)", page.read_text())
+        loaded = re.findall(
+            r"<(?:script|img|link)\b[^>]*?(?:src|href)=\"?(https?://[^\s\">]+)", page.read_text()
+        )
         assert not loaded, f"{page.name} loads {loaded}"
