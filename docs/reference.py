@@ -24,6 +24,7 @@ from sweeper.launch import LAUNCHERS
 from sweeper.search import SEARCHERS, Searcher
 from sweeper.track import TRACKERS, SweepRecord, Tracker, sqlite
 
+_LONG = 80  # characters of a signature
 GROUPS = {"search": SEARCHERS, "launcher": LAUNCHERS, "tracker": TRACKERS}
 FOLDERS = {"search": "search", "launcher": "launch", "tracker": "track"}
 
@@ -79,12 +80,15 @@ Settings of sweeper itself are config, under the key `sweeper`: in any file, or 
 `sweeper.search.trials=50`. `python train.py --cfg sweeper` prints them as they are composed. A key that does
 not exist, or a value of the wrong type, is a mistake. The function does not get the node.
 """
-    short = {_key(flag.override): flag.names[0] for flag in cli.FLAGS if flag.override}
+    short: dict[str, list[str]] = {}
+    for flag in cli.FLAGS:
+        short.setdefault(_key(flag.override), []).append(f"`{flag.names[0]}`")
     parts: dict[str, list[Sequence[str]]] = {}
     for name, (kind, default, meaning) in settings.keys().items():
         part = name.rpartition(".")[0]
-        flag = short.get(f"sweeper.{name}", "")
-        row = (f"`sweeper.{name}`", _kind(kind), f"`{show(default)}`", meaning, flag and f"`{flag}`")
+        shown = "`local`; not on Linux `joblib`" if name == "launcher.name" else f"`{show(default)}`"
+        flags = ", ".join(short.get(f"sweeper.{name}", ()))
+        row = (f"`sweeper.{name}`", _kind(kind), shown, meaning, flags)
         parts.setdefault(part, []).append(row)
     for part, rows in parts.items():
         text += f"\n## {f'sweeper.{part}' if part else 'sweeper'}\n\n"
@@ -225,9 +229,7 @@ def entry(path: str, found: Any, level: int = 3) -> str:
     text = f"\n{'#' * level} {path}\n\n"
     if not inspect.isclass(found) and not inspect.isroutine(found):
         return text + f"`{found}`\n"
-    data = getattr(found, "_fields", ()) or (inspect.isclass(found) and not found.__doc__)
-    with_signature = inspect.isroutine(found) or not data
-    if with_signature and not issubclass(found if inspect.isclass(found) else int, Exception):
+    if not inspect.isclass(found):
         text += block(name + _signature(found), "python")
     words, fields = inspect.getdoc(found) or "", getattr(found, "_fields", ())
     text += prose(_without_keys(words, dict.fromkeys(fields))) + "\n"
@@ -246,12 +248,23 @@ def entry(path: str, found: Any, level: int = 3) -> str:
 
 
 def _signature(found: Callable[..., Any]) -> str:
-    try:
-        text = str(inspect.signature(found))
-    except (TypeError, ValueError):
-        return "(…)"
-    text = re.sub(r"<(?:object|class) [^>]*>|<[\w.]+ object[^>]*>", "…", text)
-    return re.sub(r"^\((self|cls)(, )?", "(", text.replace("'", ""))
+    """Return how something is called; on several lines where one would be long."""
+    signature = inspect.signature(found)
+    words, kind = list[str](), inspect.Parameter.POSITIONAL_ONLY
+    for each in signature.parameters.values():
+        if each.name in ("self", "cls"):
+            continue
+        if each.kind == each.KEYWORD_ONLY != kind:
+            words.append("*")
+        kind = each.kind
+        stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(kind, "")
+        note = "" if each.annotation is each.empty else f": {each.annotation}"
+        words.append(
+            f"{stars}{each.name}{note}" + ("" if each.default is each.empty else f" = {each.default!r}")
+        )
+    end = "" if signature.return_annotation is signature.empty else f" -> {signature.return_annotation}"
+    line = f"({', '.join(words)}){end}"
+    return line if len(line) < _LONG else "(\n    " + ",\n    ".join(words) + f",\n){end}"
 
 
 # ------------------------------------------------------------------------------------------ records

@@ -191,11 +191,17 @@ def _cells(cells: Iterable[str], tag: str) -> str:
 
 
 class Standing(NamedTuple):
-    """A point of a sweep and its score: the mean of its runs, and how far they spread."""
+    """A point of a sweep and its score.
+
+    Args:
+        runs: its runs.
+        score: their mean.
+        spread: their standard deviation, of several runs.
+    """
 
     runs: tuple[RunResult, ...]
     score: float
-    spread: float | None = None  # standard deviation, of several runs
+    spread: float | None = None
 
     @property
     def first(self) -> RunResult:
