@@ -375,6 +375,8 @@ def initialize(
 ) -> _Initialized:
     """Make `compose` read from a folder, given relative to the file of the caller.
 
+    From now on, or in a `with` block.
+
     Raises:
         UsageError: if the path is absolute.
         MissingConfigError: if the folder does not exist.
@@ -395,7 +397,7 @@ def initialize_config_dir(
     job_name: str = "app",  # noqa: ARG001  Hydra's signature
     version_base: str | None = "",
 ) -> _Initialized:
-    """Make `compose` read from a folder, given by its absolute path."""
+    """Make `compose` read from a folder, given by its absolute path; from now on, or in a `with` block."""
     if not os.path.isabs(config_dir):
         raise UsageError(
             f"initialize_config_dir() takes an absolute path, not {config_dir!r}",
@@ -409,7 +411,7 @@ def initialize_config_module(
     job_name: str = "app",  # noqa: ARG001  Hydra's signature
     version_base: str | None = "",
 ) -> _Initialized:
-    """Make `compose` read from a package, given by its dotted name."""
+    """Make `compose` read from a package, given by its dotted name; from now on, or in a `with` block."""
     return _Initialized(_main_search_path(f"pkg://{config_module}", version_base))
 
 

@@ -17,7 +17,11 @@ from .score import to_number
 
 
 class CurrentRun:
-    """The run that the caller is in: `id`, `number`, `directory`, `seed` and `params`."""
+    """The run that the caller is in: `id`, `number`, `directory`, `seed`, `params`, and `folder`.
+
+    `folder` is where the program was started. Outside of a run `id` and `directory` are empty, the seed is
+    None, and the methods leave no record.
+    """
 
     def __init__(self, job: Job | None = None, *, helping: bool = False) -> None:
         self.id = job.id if job else ""

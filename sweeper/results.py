@@ -18,7 +18,15 @@ _TOP = 5  # runs in the table of a notebook
 
 
 class RunResult(NamedTuple):
-    """A run that has ended."""
+    """A run that has ended.
+
+    Args:
+        number: its number in the sweep.
+        attempt: 1, and one more each time that it was begun again.
+        directory: where its records and its log are.
+        params: value by key, of the parameters that were active.
+        outcome: all that came of it, the error included.
+    """
 
     number: int
     attempt: int
@@ -48,14 +56,23 @@ class RunResult(NamedTuple):
 
 
 class SweepResult(NamedTuple):
-    """What came of a sweep."""
+    """What came of a sweep.
+
+    Args:
+        directory: the sweep's.
+        objective: which metrics count, and which way.
+        runs: those that have ended, by number.
+        reason: why the sweep ended.
+        interrupted: whether it was interrupted.
+        repeats: runs of a point.
+    """
 
     directory: str
     objective: Objective
-    runs: tuple[RunResult, ...]  # by number
-    reason: str = ""  # why it ended
+    runs: tuple[RunResult, ...]
+    reason: str = ""
     interrupted: bool = False
-    repeats: int = 1  # runs of a point
+    repeats: int = 1
 
     @property
     def best(self) -> RunResult | None:
@@ -174,11 +191,17 @@ def _cells(cells: Iterable[str], tag: str) -> str:
 
 
 class Standing(NamedTuple):
-    """A point of a sweep and its score: the mean of its runs, and how far they spread."""
+    """A point of a sweep and its score.
+
+    Args:
+        runs: its runs.
+        score: their mean.
+        spread: their standard deviation, of several runs.
+    """
 
     runs: tuple[RunResult, ...]
     score: float
-    spread: float | None = None  # standard deviation, of several runs
+    spread: float | None = None
 
     @property
     def first(self) -> RunResult:

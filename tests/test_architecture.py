@@ -119,9 +119,3 @@ def test_every_setting_is_explained_and_every_explanation_has_its_setting():
 def test_style_and_types_are_clean(command):
     process = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
-
-
-def test_links_in_the_documents_lead_somewhere():
-    for document in [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name} links to {link}"

@@ -4,8 +4,10 @@ import os
 import subprocess
 import time
 from datetime import datetime
+from textwrap import dedent
 
 import pytest
+from conftest import TRAIN
 
 # The launchers that nothing which a run does may disturb, and what else their command lines need.
 LAUNCHERS: dict[str, list[str]] = {"local": [], "joblib": []}
@@ -236,6 +238,14 @@ def test_a_script_that_starts_threads_is_not_forked_and_says_so(parabola):
         )
         == 1
     )
+
+
+def test_a_script_that_imports_pyarrow_is_forked_though_its_allocator_has_a_thread(parabola):
+    pytest.importorskip("pyarrow")  # pandas imports it, and so does scikit-learn, where it is installed
+    (parabola.folder / "train.py").write_text("import pyarrow\n" + dedent(TRAIN))
+    ended = parabola.run("-m", "x=1,2", "sweeper.launcher.threads=1")
+    assert [row["score"] for row in ended.results] == ["4", "1"]
+    assert "a Python of its own" not in ended.out
 
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])

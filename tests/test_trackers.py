@@ -703,22 +703,12 @@ def test_a_run_of_weights_and_biases_has_the_sweep_as_its_group_the_tags_and_the
 
 # --------------------------------------------------------------------------------- one of your own
 
-DOCUMENT = (Path(__file__).parents[1] / "docs/trackers.md").read_text()
+DOCUMENT = (Path(__file__).parents[1] / "docs/pages/howto/trackers.md").read_text()
 
 
 def block(title: str) -> str:
     """Return the code of the documents that begins with a comment."""
     return DOCUMENT.partition(f"# {title}\n")[2].partition("```")[0]
-
-
-def test_the_tracker_in_the_documents_works(parabola):
-    (parabola.folder / "lines.py").write_text(block("lines.py"))
-    parabola.write(sweeper__tracker__lines=block("conf/sweeper/tracker/lines.yaml"))
-    parabola.run("-m", "x=1,2", "--tracker", "lines")
-    lines = (parabola.folder / "lines.txt").read_text().splitlines()
-    assert [line.partition(" ")[2] for line in lines] == [
-        "begins with {'x': 1}", "COMPLETED score 4", "begins with {'x': 2}", "COMPLETED score 1",
-    ]  # fmt: skip
 
 
 def test_a_tracker_of_another_package_is_found_by_its_entry_point(parabola):

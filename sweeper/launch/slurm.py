@@ -76,7 +76,22 @@ exit $code
 
 
 class Options(NamedTuple):
-    """What `sweeper.launcher` says for Slurm alone, in the words of sbatch."""
+    """What `sweeper.launcher` says for Slurm alone, in the words of sbatch.
+
+    Args:
+        partition: as sbatch has it.
+        account: as sbatch has it.
+        qos: as sbatch has it.
+        time: limit of the job, as sbatch has it, quoted: '1:30:00'.
+        cpus: of a run.
+        gpus: of a run, as sbatch has it.
+        nodes: as sbatch has it.
+        constraint: as sbatch has it.
+        setup: lines of shell before the run, such as module load: a text or a list.
+        extra: other options of sbatch: {exclude: node7}.
+        poll: seconds between two looks at the queue.
+        wait: whether to wait for the jobs; if false they are submitted, and `--resume` collects them.
+    """
 
     partition: str | None = None
     account: str | None = None

@@ -4,6 +4,18 @@
 
 A pruner sees the objective's metric, step by step, as the launching process reads it; what it decides
 reaches the run at its next report.
+
+    startup      completed runs before any is ended
+    warmup       steps of a run before it may be ended
+    interval     steps between two looks at a run
+    percentile   share of the runs, in percent, that is good enough to go on
+    min_step     steps of a run before it is first compared
+    max_step     steps of a whole run; found out from the runs if null
+    factor       of so many runs that are compared one goes on, for so many times the steps
+    patience     steps without a better value after which a run is ended
+    min_delta    by how much a value must be better to count
+    lower        a value below ends the run
+    upper        a value above ends the run
 """
 
 from __future__ import annotations

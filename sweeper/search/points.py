@@ -10,7 +10,11 @@ from ..space import Space, without_signs
 
 
 class Points:
-    """See the module; `points` are mappings from key to value, all with the same keys."""
+    """See the module.
+
+    Args:
+        points: mappings from key to value, all with the same keys.
+    """
 
     def __init__(self, points: Sequence[Mapping[str, Any]] = ()) -> None:
         self.listed = points

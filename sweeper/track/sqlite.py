@@ -107,7 +107,12 @@ def _connect(path: str) -> sqlite3.Connection:
 
 
 class Sqlite:
-    """See the module."""
+    """See the module.
+
+    Args:
+        sweep: what is known of the sweep.
+        path: the file, from the launching folder.
+    """
 
     config = False  # the runs' directories have it
 
