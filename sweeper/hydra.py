@@ -241,6 +241,7 @@ _SWEEPER_KEYS = (
     "_target_", "direction", "max_batch_size", "n_jobs", "n_trials", "params", "sampler", "storage",
     "study_name", "search_space", "max_failure_rate",
 )  # fmt: skip
+_ELSEWHERE = ("storage", "study_name", "max_failure_rate")  # what sweeps keep and do in their own way
 # Settings of submitit's launcher for Slurm: ours by another name, and such as only sbatch has.
 _SUBMITIT = {
     "partition": "partition", "account": "account", "qos": "qos", "nodes": "nodes", "setup": "setup",
@@ -304,8 +305,28 @@ def translate(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> Tra
         settings["search.name"] = search
         if search != "tpe":
             settings.pop("search.startup", None)
-    space = {str(key): value for key, value in (value_at(node, "sweeper.params") or {}).items()}
+    old = value_at(node, "sweeper.search_space") or {}
+    space = {str(key): _range_of(value) for key, value in old.items()}
+    space.update({str(key): value for key, value in (value_at(node, "sweeper.params") or {}).items()})
     return Translated(settings, space, sorted(set(_meaningless(node, choices))))
+
+
+def _range_of(written: Any) -> Any:
+    """Return the range that an entry of the optuna sweeper's older `search_space` stands for.
+
+    A mapping with `type` (categorical, int or float) and `choices`, or `low`, `high`, `step` and `log`;
+    both ends belong to it. What is none is returned as it is.
+    """
+    if not isinstance(written, Mapping) or "type" not in written:
+        return written
+    if written["type"] == "categorical" or "low" not in written or "high" not in written:
+        return list(written.get("choices") or [])
+    whole = written["type"] == "int"
+    low, high, step = written["low"], written["high"], written.get("step")
+    if step is not None and not (whole and step == 1):
+        return f"range({low}, {high + (1 if whole else step / 2)}, {step})"
+    text = f"interval({low}, {high}{', log=true' if written.get('log') else ''})"
+    return f"int({text})" if whole else text
 
 
 def _slurm(launcher: Mapping[str, Any]) -> dict[str, Any]:
@@ -357,6 +378,7 @@ def _meaningless(node: Mapping[str, Any], choices: Mapping[str, str | None]) -> 
     sweeper = node.get("sweeper")
     if choices.get("hydra/sweeper") in ("basic", "optuna") and isinstance(sweeper, Mapping):
         yield from (f"hydra.sweeper.{name}" for name in sweeper if name not in _SWEEPER_KEYS)
+        yield from (f"hydra.sweeper.{name}" for name in _ELSEWHERE if sweeper.get(name))
     for key, value in node.items():
         if key not in _KNOWN and value not in (None, {}, [], "???"):
             yield f"hydra.{key}"

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from sweeper.points import Points
+
 PRINTS = """
     import os, sys
     import sweeper as hydra
@@ -124,6 +126,36 @@ def test_the_optuna_sweeper_becomes_a_search(project):
     )
     ended = project.run("-m")
     assert ended.out.startswith("random: 5 runs, 2 at a time, maximize score")
+
+
+def test_the_older_search_space_of_the_optuna_sweeper_is_read_and_its_store_is_named(project, capsys):
+    plan = project.write(
+        config="""
+            defaults: [{override hydra/sweeper: optuna}, _self_]
+            a: 1.0
+            b: 1.0
+            c: 1
+            d: 3
+            e: x
+            hydra:
+              sweeper:
+                storage: sqlite:///study.db
+                search_space:
+                  a: {type: float, low: 1e-4, high: 1.0, log: true}
+                  b: {type: float, low: -1.0, high: 1.0, step: 0.5}
+                  c: {type: int, low: 1, high: 4}
+                  d: {type: int, low: 3, high: 9, step: 3}
+                  e: {type: categorical, choices: [x, y]}
+        """
+    ).plan()
+    space = Points(plan).space
+    values = {p.name: p.domain for p in space.active(space.first())}
+    assert [value for value in (-1.0, -0.5, 0.25, 1.0) if values["b"].contains(value)] == [-1.0, -0.5, 1.0]
+    assert [value for value in range(12) if values["c"].contains(value)] == [1, 2, 3, 4]
+    assert [value for value in range(12) if values["d"].contains(value)] == [3, 6, 9]
+    assert values["a"].contains(1e-4)
+    assert not values["e"].contains("z")
+    assert "no meaning here, and left out: hydra.sweeper.storage" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
