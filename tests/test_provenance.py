@@ -92,7 +92,8 @@ def test_a_config_without_interpolations_is_not_kept_twice(parabola):
 @pytest.mark.parametrize(
     "key",
     ["password", "db.password", "DB_PASSWORD", "wandb.api_key", "apiKey", "hf_token", "authToken", "aws.secret_key",
-     "client-secret", "credentials"],
+     "client-secret", "credentials", "db.pwd", "db.pass", "db_pass", "db.passwords", "passwd", "secrets", "api_tokens",
+     "AUTHORIZATION"],
 )  # fmt: skip
 def test_a_key_that_looks_like_a_secret_is_one(key):
     assert hides(key)
@@ -100,8 +101,9 @@ def test_a_key_that_looks_like_a_secret_is_one(key):
 
 @pytest.mark.parametrize(
     "key",
-    ["max_tokens", "tokenizer", "pad_token", "secretary", "key", "monkey", "n_key_points", "token.length"],
-)
+    ["max_tokens", "tokens", "tokenizer", "pad_token", "secretary", "key", "monkey", "n_key_points", "token.length",
+     "pass_through", "n_passes", "bypass", "forward_pass"],
+)  # fmt: skip
 def test_a_key_that_only_resembles_one_is_not(key):
     assert not hides(key)
 
@@ -114,6 +116,22 @@ def test_a_key_that_only_resembles_one_is_not(key):
         ("db={auth: {token: 'a, b', n: 3}}", "db={auth: {token: ***, n: 3}}"),
         ("~db.password", "~db.password"),
         ("lr=0.1", "lr=0.1"),
+        ("credentials.id=S", "credentials.id=***"),
+        ("+a={password:[S]}", "+a={password: ***}"),
+        ("+a={token:{k:S}}", "+a={token: ***}"),
+        ("+a=[{b: {token: S}}, 1]", "+a=[{b: {token: ***}}, 1]"),
+        ("a={token: S},{token: T}", "a=choice({token: ***}, {token: ***})"),
+        ("a={n:  1,m: [2]}", "a={n:  1,m: [2]}"),
+        ("a={token: S", "a={token: ***"),
+        ("db.url=http://u:S@h/", "db.url=http://u:***@h/"),
+        ("db.url='http://u:S@t@h/'", "db.url='http://u:***@h/'"),
+        (r"db.url=http\://u\:S@h/", r"db.url=http\://u\:***@h/"),
+        ("+db={url: 'redis://:S@h'}", "+db={url: 'redis://:***@h'}"),
+        ("sweeper.tracker.mlflow.uri=http://u:S@host", "sweeper.tracker.mlflow.uri=http://u:***@host"),
+        ("sweeper.tracker={notify:{url:http://S}}", "sweeper.tracker={notify: {url: ***}}"),
+        ("http://u:S@h/?a=b", "http://u:***@h/?a=b"),
+        ("urls=[http://h:80/a,me@h]", "urls=[http://h:80/a,me@h]"),
+        ("db@backup=mysql", "db@backup=mysql"),
     ],
 )
 def test_overrides_are_shown_without_secrets(text, shown):
@@ -124,6 +142,13 @@ def test_keys_may_be_named_with_wildcards():
     tree = {"a": {"pin": 1234, "who": "me"}, "list": [{"pin": 1}], "token": None}
     assert masked(tree, ["pin"]) == {"a": {"pin": MASK, "who": "me"}, "list": [{"pin": MASK}], "token": None}
     assert masked(tree, ["a.*"])["a"] == {"pin": MASK, "who": MASK}
+
+
+def test_a_secret_node_hides_what_lies_in_it_and_a_url_its_password():
+    assert masked({"credentials.id": "S", "x.y": 1}) == {"credentials.id": MASK, "x.y": 1}
+    assert masked({"urls": ["http://u:S@h/", "http://h:80/"]}) == {
+        "urls": ["http://u:***@h/", "http://h:80/"]
+    }
 
 
 def test_no_secret_reaches_the_database(project):
@@ -141,6 +166,15 @@ def test_no_secret_reaches_the_database(project):
     assert project.query("select command from sweeps") == [
         ("python train.py -m x=1,2 'db.password=***' 'pin=***'",)
     ]
+
+
+def test_no_secret_reaches_the_database_inside_a_value(project):
+    project.write(config="x: 1\ndb: {password: '???'}\n", train_py=SECRETIVE)
+    nested = ("+credentials.id=hunter2", "+a={token:{k:[hunter2]}}", "+url=http://me:hunter2@host/")
+    project.run("db.password=hunter2", *nested)
+    project.run("-m", "db={password:hunter2},{password:hunter22}", *nested)
+    for file in project.folder.glob("sweeper.db*"):
+        assert b"hunter2" not in file.read_bytes()
 
 
 def test_a_list_of_keys_is_wanted(parabola):
