@@ -15,9 +15,10 @@ from .errors import RecordError
 from .grammar import Choice, Sweep, parse, parse_value
 from .journal import locked, point_from, read_journal, read_sweep
 from .records import COMPLETED, FAILED, PRUNED, Outcome
+from .redact import hidden, listed, masked
 from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
-from .space import Parameter, parameter
+from .space import Choices, Parameter, parameter
 from .track import tell_again
 
 
@@ -26,6 +27,7 @@ def export_optuna(directory: str, path: str) -> str:
 
     Choices stand there by their place in the list of them, since optuna knows plain values alone; a
     trial's attributes have the params as the program knows them, the run's number and its directory.
+    Secrets are masked there, and a parameter that is one is left out unless it is a choice.
 
     Raises:
         RecordError: if there is no sweep in the directory, or the file has such a study already.
@@ -41,14 +43,16 @@ def export_optuna(directory: str, path: str) -> str:
         study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
     except optuna.exceptions.DuplicatedStudyError:
         raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
-    parameters = _parameters(events)
+    patterns = listed(record)
+    parameters = {name: p for name, p in _parameters(events).items() if not _tells(name, p, patterns)}
     asks = {event["number"]: event for event in events if event["event"] == "ask"}
     places = {event["number"]: event["directory"] for event in events if event["event"] == "start"}
     ends = {event["number"]: event for event in events if event["event"] == "end"}
     trials = []
     for number, ask in asks.items():
         place = os.path.join(directory, places.get(number, str(number)))
-        trials.append(_trial(optuna, ask, ends.get(number), place, parameters, [name for _, name in goals]))
+        shown = {**ask, "params": masked(ask["params"], patterns)}
+        trials.append(_trial(optuna, shown, ends.get(number), place, parameters, [name for _, name in goals]))
     study.add_trials(trials)
     return url
 
@@ -88,6 +92,11 @@ def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:
     return found
 
 
+def _tells(name: str, parameter: Parameter, patterns: Sequence[str]) -> bool:
+    """Whether a study would have the values of a secret: those of choices stand there by their place."""
+    return hidden(name.partition(" [")[0], patterns) and not isinstance(parameter.domain, Choices)
+
+
 def _trial(
     optuna: Any,
     ask: Mapping[str, Any],
@@ -103,7 +112,7 @@ def _trial(
     values = end.get("values") or ([end["score"]] if end.get("score") is not None else [])
     if state == states.COMPLETE and len(values) != len(objectives):
         state = states.FAIL
-    point = point_from(ask["point"])
+    point = {name: value for name, value in point_from(ask["point"]).items() if name in parameters}
     steps: dict[int, float] = {}
     for line in read_reports(place)[0] if len(objectives) == 1 else ():
         metrics = line["metrics"]
@@ -116,7 +125,7 @@ def _trial(
         params={name: encode(parameters[name], value) for name, value in point.items()},
         distributions={name: distribution_of(optuna, parameters[name]) for name in point},
         intermediate_values=steps,
-        user_attrs={"params": dict(ask["params"]), "number": ask["number"], "directory": place},
+        user_attrs={"params": ask["params"], "number": ask["number"], "directory": place},
     )
     if end.get("started") and end.get("ended"):
         trial.datetime_start, trial.datetime_complete = (

@@ -177,6 +177,26 @@ def test_no_secret_reaches_the_database_inside_a_value(project):
         assert b"hunter2" not in file.read_bytes()
 
 
+def test_no_secret_is_exported_to_optuna(project):
+    import optuna
+
+    project.write(
+        config="x: 1\npin: 0\ncode: 1\ndb: {password: a}\nsweeper: {tracker: {redact: [pin, code]}}\n",
+        train_py=SECRETIVE,
+    )
+    words = ("pin=interval(98765.0,98766.0)", "code=range(4321,4323)", "db.password=hunter2,hunter3", "x=1,2")
+    sweep = project.run("-m", "--search", "random", "--trials", "3", *words).sweep
+    project.run("-m", "sweeper", "export", str(sweep), "--to", "optuna")
+    url = f"sqlite:///{sweep}/optuna.db"
+    trials = optuna.load_study(study_name=None, storage=url).trials
+    assert [set(trial.params) for trial in trials] == [{"x", "db.password"}] * 3
+    for trial in trials:
+        shown = trial.user_attrs["params"]
+        assert (shown["pin"], shown["code"], shown["db.password"]) == (MASK, MASK, MASK)
+        assert shown["x"] in (1, 2)
+    assert b"hunter" not in (sweep / "optuna.db").read_bytes()
+
+
 def test_a_list_of_keys_is_wanted(parabola):
     ended = parabola.run("x=1", "++sweeper.tracker.redact=pin", code=2)
     assert "sweeper.tracker.redact is a list of keys, not pin" in ended.err
