@@ -8,7 +8,8 @@ from typing import Any
 
 from . import trees, yamls
 from .ledger import Ledger, Row
-from .redact import masked
+from .redact import listed, masked
+from .rerun import origin_of
 
 _FACTS = ("name", "status", "seed", "git_commit", "git_dirty", "script", "host", "note")
 
@@ -57,11 +58,13 @@ def _names(details: Sequence[Row], kind: str) -> list[str]:
 
 
 def _config_of(directory: str) -> Mapping[str, Any]:
-    """Return the leaves of the config that a run had; nothing if its directory is gone."""
+    """Return the leaves of the config that a run had, secrets masked; nothing if its directory is gone."""
     for name in ("resolved.yaml", "config.yaml"):
         path = os.path.join(directory or "", ".sweeper", name)
         if os.path.exists(path):
-            return trees.leaves(masked(yamls.read(path) or {}))
+            origin = origin_of(os.path.abspath(directory))
+            patterns = listed(yamls.read(origin) or {}) if os.path.exists(origin) else ()
+            return trees.leaves(masked(yamls.read(path) or {}, patterns))
     return {}
 
 

@@ -43,7 +43,7 @@ def read_run(directory: str) -> RunRecord:
         record = yamls.read(f"{directory}/.sweeper/run.yaml")
         config = yamls.read(f"{directory}/.sweeper/config.yaml") or {}
         overrides = yamls.read(f"{directory}/.sweeper/overrides.yaml") or ()
-        origin = yamls.read(_origin_of(directory))
+        origin = yamls.read(origin_of(directory))
     except OSError as error:
         raise RecordError(f"The record of the run in {directory} is not whole", str(error)) from None
     own = {key: value for key, value in origin["sweeper"].items() if key in _SETTINGS}
@@ -53,7 +53,7 @@ def read_run(directory: str) -> RunRecord:
     return RunRecord(record["id"], directory, outcome, config, tuple(overrides), record["seed"], origin)
 
 
-def _origin_of(directory: str) -> str:
+def origin_of(directory: str) -> str:
     """Return the file that tells where a run came from: its own, or its sweep's."""
     path = f"{directory}/.sweeper/origin.yaml"
     while not os.path.exists(path) and directory != os.path.dirname(directory):
@@ -76,7 +76,7 @@ def differences(record: RunRecord) -> list[str]:
     git, head = origin.get("git") or {}, git_head(program["folder"])
     if git.get("commit") and (head or {}).get("commit") != git["commit"]:
         found.append(f"the commit is {(head or {}).get('commit')} now, and was {git['commit']}")
-    diff = os.path.join(os.path.dirname(_origin_of(record.directory)), "git.diff")
+    diff = os.path.join(os.path.dirname(origin_of(record.directory)), "git.diff")
     if os.path.exists(diff):
         found.append(f"it was made with changes that were not committed: {diff}")
     return found

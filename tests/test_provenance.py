@@ -197,6 +197,21 @@ def test_no_secret_is_exported_to_optuna(project):
     assert b"hunter" not in (sweep / "optuna.db").read_bytes()
 
 
+def test_no_secret_is_compared(project):
+    project.write(
+        config="x: 1\ncode: ${pin}\npin: 12345\ndb: {password: a}\nsweeper: {tracker: {redact: [pin, code]}}\n",
+        train_py=SECRETIVE,
+    )
+    single = project.run("x=3").run
+    config = project.folder / "conf/config.yaml"
+    config.write_text(config.read_text().replace("12345", "98765"))
+    swept = project.run("-m", "x=1,2").sweep
+    shown = project.run("-m", "sweeper", "compare", str(single), str(swept / "0"), "--json").out
+    assert '"params.x"' in shown
+    assert "12345" not in shown
+    assert "98765" not in shown
+
+
 def test_a_list_of_keys_is_wanted(parabola):
     ended = parabola.run("x=1", "++sweeper.tracker.redact=pin", code=2)
     assert "sweeper.tracker.redact is a list of keys, not pin" in ended.err
