@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -266,9 +265,21 @@ def _best(asked: Any) -> None:
     print(f"{way} {asked.metric or objective.partition(' ')[2] or 'score'}, sweep {sweep['id']}")
     print(table([{"rank": at + 1, **_run_row(row, within=True, extra=key)} for at, row in enumerate(found)]))
     texts = ledger.details(found[0]["id"])["overrides"]
-    program = (sweep["command"] or "").partition(".py ")
-    if program[1]:
-        print(f"repeat it with  {program[0]}.py {command_line(texts)}")
+    words = _words_of(sweep)
+    if words:
+        print(f"repeat the best  {command_line([*words, *texts])}")
+
+
+def _words_of(sweep: Row) -> list[str]:
+    """Return the words that start the program of a sweep; none if its directory is gone."""
+    from .journal import read_sweep
+    from .page.facts import program_words
+
+    try:
+        record = read_sweep(sweep["directory"])
+    except RecordError:
+        return []
+    return program_words(sweep["command"] or "", record["program"])
 
 
 def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[Row]:
@@ -387,6 +398,8 @@ def _tag(asked: Any) -> None:
 
 
 def _rm(asked: Any) -> int:
+    from .removal import remove
+
     ledger = Ledger(asked.db)
     runs: list[Row] = []
     sweeps: list[Row] = []
@@ -397,30 +410,8 @@ def _rm(asked: Any) -> int:
         else:
             sweeps.append(sweep)
             runs += ledger.rows("select * from runs where sweep_id = ?", [sweep["id"]])
-    places = [row["directory"] for row in (*sweeps, *runs) if not asked.keep_files]
-    for path in dict.fromkeys(places):
-        if os.path.isdir(path) and not _is_record(path):
-            raise RecordError(
-                f"{path} holds no record of a run", hint="--keep-files leaves the directories alone."
-            )
-    if not asked.yes:
-        files = "" if asked.keep_files else " and their directories"
-        words = f"remove {len(sweeps)} sweeps, {len(runs)} runs{files}? [y/N] "
-        if not sys.stdin.isatty():
-            raise UsageError(
-                "rm asks before it removes, and nobody is there to answer", hint="--yes says so."
-            )
-        if input(words).strip().lower() not in ("y", "yes"):
-            return 1
-    ledger.remove([row["id"] for row in runs], [row["id"] for row in sweeps])
-    for path in dict.fromkeys(places):
-        shutil.rmtree(path, ignore_errors=True)
+    remove(ledger, runs, sweeps, keep_files=asked.keep_files, sure=asked.yes)
     return 0
-
-
-def _is_record(path: str) -> bool:
-    """Whether a directory is a run's or a sweep's: nothing else is ever removed."""
-    return any(os.path.exists(os.path.join(path, name)) for name in ("sweep.yaml", ".sweeper/run.yaml"))
 
 
 def _rerun(asked: Any) -> int:

@@ -62,12 +62,22 @@ def _drop_torn_line(path: str) -> None:
 
 
 def read_journal(path: str) -> list[dict[str, Any]]:
-    """Return the lines of a journal, but for one that was cut off while it was written."""
+    """Return the lines of a journal, but for a last one that was cut off while it was written.
+
+    Raises:
+        RecordError: if another one cannot be read.
+    """
     found = []
-    with open(path, encoding="utf-8") as file:
-        for line in file:
-            with suppress(ValueError):
-                found.append(json.loads(line))
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = file.readlines()
+    for at, line in enumerate(lines):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            if at < len(lines) - 1:
+                raise RecordError(
+                    "A line of the record is not whole", f"{path}:{at + 1}", "Mend it, or take it away."
+                ) from None
     return found
 
 

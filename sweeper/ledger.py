@@ -67,6 +67,7 @@ class Ledger:
                 f"There is no {path}",
                 hint="Run this where the runs were started, or name the database with --db PATH.",
             )
+        self.path = path
         self.db = connect(path)
         self.db.row_factory = sqlite3.Row
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -30,6 +28,7 @@ from .journal import (
     point_texts,
 )
 from .launch import Executor, Keeper, Launcher, RunDiedError
+from .output import terminable
 from .plan import Plan
 from .points import Points
 from .prune import Pruner
@@ -103,7 +102,8 @@ class Sweep:
     reason: str = ""  # why no run starts any more
     exhausted: str = ""  # why nothing more is asked for; what failed can still be made again
     left: str = ""  # words for what was left to the engine
-    mistake: SweeperError | None = None
+    mistake: Exception | None = None  # with which it ends
+    removed: set[int] = field(default_factory=set)  # numbers of runs that people took away
     noted: str = ""  # of what the executor says, what was shown
     began: float = field(default_factory=time.monotonic)
     written: float = 0.0  # when results.csv was
@@ -151,6 +151,8 @@ class Sweep:
                 asked.directories.append(event["directory"])
                 self.names.add(event["directory"])
                 self.begun[number] = event.get("resources", {})
+            elif event["event"] == "removed":
+                self.removed.add(number)
             elif event["event"] == "end":
                 self.begun.pop(number, None)
                 failed = event["status"] == FAILED and earlier.retry_failed
@@ -219,8 +221,18 @@ class Sweep:
     def tell_trackers(self, results: Sequence[RunResult]) -> None:
         """Tell what an earlier process may not have come to tell."""
         for result in results:
-            job = self.job_again(self.runs[result.number], result.attempt, result.directory)
-            self.trackers.retell(job, result.outcome)
+            if result.number not in self.removed:
+                job = self.job_again(self.runs[result.number], result.attempt, result.directory)
+                self.trackers.retell(job, result.outcome)
+
+    def give_up(self) -> None:
+        """Tell the trackers what came of runs that were to be made again, when nobody will."""
+        for asked in (self.runs[number] for number in self.lined_up):
+            if asked.directories:
+                place = self.place(asked.directories[-1])
+                outcome = read_record(place)
+                if outcome is not None and outcome.status in ENDED:
+                    self.trackers.finish(self.job_again(asked, asked.attempts, place), outcome)
 
     def job_again(self, asked: _Asked, attempt: int, directory: str) -> Job:
         """Return the job of an attempt that an earlier process began."""
@@ -246,7 +258,8 @@ class Sweep:
             self.live[future] = job
             self.held[number] = self.begun[number]
             for name, value in self.begun[number].items():
-                self.free[name].remove(value)
+                if value in self.free.get(name, ()):  # the settings may have changed
+                    self.free[name].remove(value)
 
     def leave(self, executor: Keeper) -> str:
         """Hand all runs to an engine that keeps them, and return words for what was submitted."""
@@ -335,10 +348,15 @@ class Sweep:
     def launch(self, executor: Executor, asked: _Asked) -> None:
         """Make a directory for a run and hand its job to the executor."""
         job = self.prepare(asked)
-        if job is not None:
-            self.trackers.start(job)
-            self.view.progress.start(job.number, job.params, time.time())
+        if job is None:
+            return
+        self.trackers.start(job)
+        self.view.progress.start(job.number, job.params, time.time())
+        try:
             self.live[executor.submit(run_job, job)] = job
+        except SweeperError as error:
+            self.trackers.finish(job, ended_badly(job, str(error)))
+            raise
 
     def prepare(self, asked: _Asked) -> Job | None:
         """Return a run's job, its directory made; None, and on record, if it cannot be composed."""
@@ -406,7 +424,7 @@ class Sweep:
                 self.view.line(f"note: {self.pruner.note}")
                 self.pruner = None
         for name, value in self.held.pop(job.number, {}).items():
-            self.free[name].insert(0, value)
+            self.free.setdefault(name, []).insert(0, value)
         if self.makes_again(job, outcome):
             return
         self.take(job, outcome)
@@ -515,35 +533,11 @@ def _result(job: Job, outcome: Outcome) -> RunResult:
     return RunResult(job.number, job.attempt, job.directory, job.params, outcome)
 
 
-_ENDS = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, which schedulers send, and SIGHUP, of a terminal that goes, end a sweep as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in _ENDS}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool = False) -> str:
     """Drive a sweep to its end, whichever way it ends, and return its status; or leave it to its engine."""
     executor: Executor | None = None
     try:
-        with _terminable():
+        with terminable():
             executor = launcher.open(program)
             try:
                 if leaving:
@@ -566,11 +560,16 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
             except OSError as error:
-                sweep.mistake = unwritable_sweep(sweep, program, error)
-                sweep.reason = sweep.mistake.what
+                mistake = sweep.mistake = unwritable_sweep(sweep, program, error)
+                sweep.reason = mistake.what
                 executor.stop(sweep.plan.settings.launcher.grace)
                 return FAILED
+            except Exception as error:  # noqa: BLE001  of a searcher, or our own: raised when all is closed
+                sweep.reason, sweep.mistake = f"{type(error).__name__}: {error}", error
+                sweep.cancel(executor, sweep.plan.settings.launcher.grace)
+                return FAILED
     finally:
+        sweep.give_up()
         sweep.view.close()
         if executor is not None:
             executor.shutdown()

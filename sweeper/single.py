@@ -14,7 +14,7 @@ from . import yamls
 from .callbacks import Callbacks
 from .current import read_reports
 from .job import Result, call
-from .output import teed
+from .output import teed, terminable
 from .plan import Plan, directory_of
 from .provenance import GitDiff, git_head, origin
 from .records import Job, Program, now
@@ -78,7 +78,7 @@ def _run_in(
     trackers.start(job)
     result = None
     try:
-        with teed(job.log):
+        with teed(job.log), terminable():
             result = call(job, lambda: program.function, tags)
     finally:
         callbacks.end("on_run_end", config=plan.base.config())

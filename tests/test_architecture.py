@@ -49,6 +49,7 @@ FLOORS = [
         "ledger",
         "tables",
         "comparison",
+        "removal",
         "page",
         "watch",
         "commands",

@@ -154,7 +154,7 @@ def test_best_ranks_the_runs_of_a_sweep(made):
     assert [row["score"] for row in ranked] == [1.0, 1.0, 4.0]
     said = made("best", "-n", "1").out
     assert said.startswith("minimize score, sweep ")
-    assert "repeat it with  python train.py x=2" in said
+    assert "repeat the best  python train.py x=2" in said
     assert [row["params"]["x"] for row in made.json("best", "--metric", "loss", "--maximize")] == [4, 2, 1]
 
 

@@ -141,8 +141,9 @@ class RemoteExecutor:
         )  # fmt: skip
         future: Future[Outcome] = Future()
         future.set_running_or_notify_cancel()
+        sent = self.engine.send(pickle.dumps(task))
         self.running.add(future)
-        self.engine.send(pickle.dumps(task)).add_done_callback(lambda sent: self._ended(sent, future))
+        sent.add_done_callback(lambda sent: self._ended(sent, future))
         return future
 
     def _ended(self, sent: Future[Reply], future: Future[Outcome]) -> None:

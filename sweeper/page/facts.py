@@ -149,7 +149,7 @@ def read_facts(ledger: Ledger, row: Row) -> Facts:
         stepped={name: len(ids) for name, ids in stepped.items()},
         versions=ledger.versions(row["environment"]),
         config=_config(record),
-        words=_words(row["command"] or "", record.get("program") or {}),
+        words=program_words(row["command"] or "", record.get("program") or {}),
         reason=next((str(event["reason"]) for event in reversed(events) if event["event"] == "stop"), ""),
     )
     return facts._replace(
@@ -200,7 +200,7 @@ def _config(record: Mapping[str, Any]) -> str:
     return yamls.dump(masked(config, tuple(patterns))) if config else ""
 
 
-def _words(command: str, program: Mapping[str, Any]) -> list[str]:
+def program_words(command: str, program: Mapping[str, Any]) -> list[str]:
     """Return the words of a command line up to the program's own: `python train.py` and its flags."""
     main = str(program.get("main") or "")
     try:
