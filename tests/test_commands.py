@@ -235,6 +235,10 @@ def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
         ("a,b\nparam,metric\n1,high\n", "The metric 'b' must be a number, not 'high'\n  old.csv:3"),
         ("a\nparam\n1\n1,2\n", "The row has 2 cells, and there are 1 columns\n  old.csv:4"),
         ("a,s\nparam,status\n1,done\n", "not DONE"),
+        ("a,b\nparam\n1,2\n", "The second row has 1 cells, and there are 2 columns\n  old.csv:2"),
+        ("a,b\nscore,score\n1,2\n", "A run has one score, and 2 columns are one: a, b\n  old.csv:2"),
+        ("a,b\nnote,note\nx,y\n", "A run has one note"),
+        ("a,a\nparam,param\n1,2\n", "several columns for the parameter 'a'\n  old.csv:1"),
     ],
 )
 def test_a_csv_that_cannot_be_read_is_refused_by_its_line(shell, text, said):
