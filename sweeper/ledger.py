@@ -11,13 +11,18 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from .errors import RecordError, UsageError, nearest
+from .errors import RecordError, TrackerError, UsageError, nearest
 from .records import ENDED, QUEUED, RUNNING
 from .track.sqlite import connect
 
 Row = dict[str, Any]
+
+PATIENCE = 5.0  # seconds that another process may keep the database locked, while somebody waits
+_ANOTHER = "Name another database with --db PATH."
 
 # What a filter may name of a run itself, and where it stands.
 COLUMNS = {
@@ -58,6 +63,30 @@ def is_filter(word: str) -> bool:
     return bool(_FILTER.match(word)) and not os.path.exists(word)
 
 
+def check_ours(path: str) -> None:
+    """Refuse a file that is not sweeper's database, without writing to it.
+
+    Raises:
+        RecordError: if it is another program's, or empty.
+        TrackerError: if it cannot be read.
+    """
+    # A reader leaves a write-ahead log behind where there was none, and a writer, though it only reads, takes
+    # it away; a log that was there is a writer's to work off.
+    real = os.path.realpath(path)
+    mode = "ro" if os.path.exists(f"{real}-wal") else "rw"
+    name = f"file:{quote(real)}?mode={mode}"
+    try:
+        with closing(sqlite3.connect(name, uri=True, timeout=PATIENCE)) as db:
+            tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
+            columns = {row[1] for row in db.execute("pragma table_info(sweeps)")}
+    except sqlite3.Error as error:
+        raise TrackerError(f"{path} cannot be used: {error}", hint=_ANOTHER) from None
+    if not tables:
+        raise RecordError(f"{path} is empty: no run was ever written to it", hint=_ANOTHER)
+    if not columns >= {"id", "directory", "search", "objective", "overrides"}:
+        raise RecordError(f"{path} is the database of another program, not of sweeper", hint=_ANOTHER)
+
+
 class Ledger:
     """A `sweeper.db` that is read."""
 
@@ -65,7 +94,7 @@ class Ledger:
         """Open the database.
 
         Raises:
-            RecordError: if there is none.
+            RecordError: if there is none, or it is not sweeper's, which nothing is written to then.
             TrackerError: if it cannot be read.
         """
         if not os.path.exists(path):
@@ -73,7 +102,11 @@ class Ledger:
                 f"There is no {path}",
                 hint="Run this where the runs were started, or name the database with --db PATH.",
             )
-        self.db = connect(path)
+        check_ours(path)
+        try:
+            self.db = connect(path, PATIENCE)
+        except TrackerError as error:
+            raise TrackerError(error.what, hint=_ANOTHER) from None
         self.db.row_factory = sqlite3.Row
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:

@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import dedent
 
@@ -313,6 +314,30 @@ def test_mistakes_are_said_in_a_few_lines(made, words, said):
 def test_a_database_that_is_none_is_said_to_be_none(shell):
     (shell.folder / "sweeper.db").write_text("this is no database at all, but a text of some length\n" * 20)
     assert "cannot be used: file is not a database" in shell("ls", code=2).err
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_anothers_database_is_refused_and_left_as_it_is(shell, mode):
+    path = shell.folder / "optuna.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"pragma journal_mode = {mode}")
+        db.execute("create table studies (study_id integer)")
+    before = path.read_bytes()
+    said = shell("ls", "--db", "optuna.db", code=2).err
+    assert "optuna.db is the database of another program" in said
+    assert "--db PATH" in said
+    assert path.read_bytes() == before
+    (shell.folder / "empty.db").touch()
+    assert "empty.db is empty" in shell("ls", "--db", "empty.db", code=2).err
+    assert (shell.folder / "empty.db").read_bytes() == b""
+    assert sorted(each.name for each in shell.folder.iterdir()) == ["empty.db", "optuna.db"]
+
+
+def test_what_is_no_database_is_told_with_the_commands_own_flag(shell):
+    (shell.folder / "train.py").write_text("import sweeper\n" * 100)
+    said = shell("ls", "--db", "train.py", code=2).err
+    assert "--db PATH" in said
+    assert "sweeper.tracker" not in said
 
 
 def test_a_table_is_cut_to_the_terminals_width():
