@@ -28,9 +28,11 @@ def export_optuna(directory: str, path: str) -> str:
     trial's attributes have the params as the program knows them, the run's number and its directory.
 
     Raises:
-        RecordError: if there is no sweep in the directory, or the file has such a study already.
+        RecordError: if there is no sweep in the directory, or the file has such a study already, or cannot
+            be written.
     """
     import optuna
+    import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     record, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
@@ -41,6 +43,8 @@ def export_optuna(directory: str, path: str) -> str:
         study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
     except optuna.exceptions.DuplicatedStudyError:
         raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _unwritable(path, error) from None
     parameters = _parameters(events)
     asks = {event["number"]: event for event in events if event["event"] == "ask"}
     places = {event["number"]: event["directory"] for event in events if event["event"] == "start"}
@@ -49,8 +53,18 @@ def export_optuna(directory: str, path: str) -> str:
     for number, ask in asks.items():
         place = os.path.join(directory, places.get(number, str(number)))
         trials.append(_trial(optuna, ask, ends.get(number), place, parameters, [name for _, name in goals]))
-    study.add_trials(trials)
+    try:
+        study.add_trials(trials)
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _unwritable(path, error) from None
     return url
+
+
+def _unwritable(path: str, error: BaseException) -> RecordError:
+    """Return what to say of a file that the study cannot be written to: the innermost of the errors."""
+    while (inner := getattr(error, "orig", None) or error.__cause__) is not None:
+        error = inner
+    return RecordError(f"{path} cannot be written: {error}", hint="Name another file with --out FILE.")
 
 
 def export_csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -316,6 +316,42 @@ def test_a_database_that_is_none_is_said_to_be_none(shell):
     assert "cannot be used: file is not a database" in shell("ls", code=2).err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "csv", "--out", "/nonexistent/x"], "error: /nonexistent/x: No such file or directory"),
+        (["--to", "json", "--out", "."], "error: .: Is a directory"),
+        (["--to", "optuna", "--out", "/nonexistent/x.db"], "/nonexistent/x.db cannot be written: unable to"),
+        (["--to", "optuna", "--out", "train.py"], "train.py cannot be written: file is not a database"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_in_a_line(made, words, said):
+    if "optuna" in words:
+        pytest.importorskip("optuna")
+    (sweep,) = (row["id"] for row in made.json("ls") if row["search"])
+    ended = made("export", sweep, *words, code=2)
+    assert said in ended.err
+    assert len(ended.err.splitlines()) <= 2
+
+
+def test_a_database_that_is_locked_or_not_whole_is_said_so(shell, monkeypatch):
+    monkeypatch.setattr("sweeper.ledger.PATIENCE", 0.1)
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    shell("import", "old.csv")
+    with closing(sqlite3.connect(shell.folder / "sweeper.db", isolation_level=None)) as db:
+        db.execute("begin immediate")
+        assert "sweeper.db is locked" in shell("tag", "last", "a=b", code=2).err
+        db.execute("rollback")
+        db.execute("drop table runs")
+    assert "sweeper.db cannot be used: no such table: runs" in shell("ls", code=2).err
+
+
+def test_a_mistake_of_sweepers_own_is_told_with_its_traceback(shell, monkeypatch):
+    monkeypatch.setattr("sweeper.commands.Ledger", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        shell("ls")
+
+
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 def test_anothers_database_is_refused_and_left_as_it_is(shell, mode):
     path = shell.folder / "optuna.db"
