@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -35,8 +36,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the process ends here
         return 0
+    except (sqlite3.Error, OSError) as error:
+        print(f"error: {_words(error, asked.db)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _words(error: sqlite3.Error | OSError, db: str) -> str:
+    """Return what went wrong with a file, or with the database."""
+    if isinstance(error, OSError):
+        about = f"{error.filename}: " if error.filename is not None else ""
+        return f"{about}{error.strerror or error}"
+    if "locked" in str(error):
+        return f"{db} is locked: another process writes to it\n  Try again, or find out what keeps it."
+    return f"{db} cannot be used: {error}\n  Name another database with --db PATH."
 
 
 def _parser() -> argparse.ArgumentParser:

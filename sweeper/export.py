@@ -30,9 +30,11 @@ def export_optuna(directory: str, path: str) -> str:
     Secrets are masked there, and a parameter that is one is left out unless it is a choice.
 
     Raises:
-        RecordError: if there is no sweep in the directory, or the file has such a study already.
+        RecordError: if there is no sweep in the directory, or the file has such a study already, or cannot
+            be written.
     """
     import optuna
+    import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     record, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
@@ -43,6 +45,8 @@ def export_optuna(directory: str, path: str) -> str:
         study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
     except optuna.exceptions.DuplicatedStudyError:
         raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _unwritable(path, error) from None
     patterns = listed(record)
     parameters = {name: p for name, p in _parameters(events).items() if not _tells(name, p, patterns)}
     asks = {event["number"]: event for event in events if event["event"] == "ask"}
@@ -53,8 +57,18 @@ def export_optuna(directory: str, path: str) -> str:
         place = os.path.join(directory, places.get(number, str(number)))
         shown = {**ask, "params": masked(ask["params"], patterns)}
         trials.append(_trial(optuna, shown, ends.get(number), place, parameters, [name for _, name in goals]))
-    study.add_trials(trials)
+    try:
+        study.add_trials(trials)
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
+        raise _unwritable(path, error) from None
     return url
+
+
+def _unwritable(path: str, error: BaseException) -> RecordError:
+    """Return what to say of a file that the study cannot be written to: the innermost of the errors."""
+    while (inner := getattr(error, "orig", None) or error.__cause__) is not None:
+        error = inner
+    return RecordError(f"{path} cannot be written: {error}", hint="Name another file with --out FILE.")
 
 
 def export_csv(rows: Sequence[Mapping[str, Any]]) -> str:

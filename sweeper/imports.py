@@ -15,6 +15,7 @@ from .track import SweepRecord, Trackers, open_trackers
 
 # What the second row of a csv may say of a column.
 KINDS = ("parameter", "metric", "tag", "score", "status", "note", "seconds", "ignore")
+_ONCE = ("score", "status", "note", "seconds")  # what a run has one of
 _SHORT = {"param": "parameter", "params": "parameter", "metrics": "metric", "tags": "tag", "": "ignore"}
 
 
@@ -58,7 +59,8 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
         raise RecordError(
             f"{path} has no rows", hint="The first names the columns, the second says what each is."
         )
-    names, kinds = [cell.strip() for cell in lines[0]], _kinds(path, lines[1])
+    names = [cell.strip() for cell in lines[0]]
+    kinds = _kinds(path, names, lines[1])
     way = "maximize" if maximize else "minimize"
     stem = os.path.splitext(os.path.basename(path))[0]
     absolute = os.path.abspath(path)
@@ -71,7 +73,7 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     return len(made)
 
 
-def _kinds(path: str, line: list[str]) -> list[str]:
+def _kinds(path: str, names: list[str], line: list[str]) -> list[str]:
     found = [_SHORT.get(cell.strip().lower(), cell.strip().lower()) for cell in line]
     wrong = next((cell for cell, kind in zip(line, found, strict=True) if kind not in KINDS), None)
     if wrong is not None:
@@ -80,6 +82,24 @@ def _kinds(path: str, line: list[str]) -> list[str]:
             f"{path}:2",
             f"There are {', '.join(KINDS)}.",
         )
+    if len(found) != len(names):
+        raise RecordError(
+            f"The second row has {len(found)} cells, and there are {len(names)} columns",
+            f"{path}:2",
+            "It says of every column what it is; ignore leaves one out.",
+        )
+    for kind in _ONCE:
+        several = [name for name, each in zip(names, found, strict=True) if each == kind]
+        if len(several) > 1:
+            raise RecordError(
+                f"A run has one {kind}, and {len(several)} columns are one: {', '.join(several)}",
+                f"{path}:2",
+                "Call the others a metric, a tag, or ignore.",
+            )
+    named = [pair for pair in zip(found, names, strict=True) if pair[0] != "ignore"]
+    twice = next((pair for pair in named if named.count(pair) > 1), None)
+    if twice is not None:
+        raise RecordError(f"There are several columns for the {twice[0]} {twice[1]!r}", f"{path}:1")
     return found
 
 

@@ -6,16 +6,23 @@ its directory; `last` is the newest.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
-from .errors import RecordError, UsageError, nearest
+from .errors import RecordError, TrackerError, UsageError, nearest
+from .records import ENDED, QUEUED, RUNNING
 from .track.sqlite import connect
 
 Row = dict[str, Any]
+
+PATIENCE = 5.0  # seconds that another process may keep the database locked, while somebody waits
+_ANOTHER = "Name another database with --db PATH."
 
 # What a filter may name of a run itself, and where it stands.
 COLUMNS = {
@@ -37,6 +44,10 @@ _METRIC = (
     "order by m.rowid desc limit 1), (select m.value from metrics m where m.run_id = r.id and m.name = ? "
     "order by m.step desc, m.rowid desc limit 1))"
 )
+_KINDS = {"params": "key", "metrics": "name", "tags": "key"}  # tables, and where the name stands in each
+_TIMES = ("started", "ended")  # texts in ISO 8601, whose order is that of texts
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d.*)?)?)?)?")
+_STATUSES = (QUEUED, RUNNING, *ENDED)
 _FILTER = re.compile(r"^(?P<key>[^<>=!~]+?)\s*(?P<operator><=|>=|!=|=|<|>|~)\s*(?P<value>.*)$", re.DOTALL)
 
 
@@ -52,6 +63,30 @@ def is_filter(word: str) -> bool:
     return bool(_FILTER.match(word)) and not os.path.exists(word)
 
 
+def check_ours(path: str) -> None:
+    """Refuse a file that is not sweeper's database, without writing to it.
+
+    Raises:
+        RecordError: if it is another program's, or empty.
+        TrackerError: if it cannot be read.
+    """
+    # A reader leaves a write-ahead log behind where there was none, and a writer, though it only reads, takes
+    # it away; a log that was there is a writer's to work off.
+    real = os.path.realpath(path)
+    mode = "ro" if os.path.exists(f"{real}-wal") else "rw"
+    name = f"file:{quote(real)}?mode={mode}"
+    try:
+        with closing(sqlite3.connect(name, uri=True, timeout=PATIENCE)) as db:
+            tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
+            columns = {row[1] for row in db.execute("pragma table_info(sweeps)")}
+    except sqlite3.Error as error:
+        raise TrackerError(f"{path} cannot be used: {error}", hint=_ANOTHER) from None
+    if not tables:
+        raise RecordError(f"{path} is empty: no run was ever written to it", hint=_ANOTHER)
+    if not columns >= {"id", "directory", "search", "objective", "overrides"}:
+        raise RecordError(f"{path} is the database of another program, not of sweeper", hint=_ANOTHER)
+
+
 class Ledger:
     """A `sweeper.db` that is read."""
 
@@ -59,7 +94,7 @@ class Ledger:
         """Open the database.
 
         Raises:
-            RecordError: if there is none.
+            RecordError: if there is none, or it is not sweeper's, which nothing is written to then.
             TrackerError: if it cannot be read.
         """
         if not os.path.exists(path):
@@ -68,7 +103,11 @@ class Ledger:
                 hint="Run this where the runs were started, or name the database with --db PATH.",
             )
         self.path = path
-        self.db = connect(path)
+        check_ours(path)
+        try:
+            self.db = connect(path, PATIENCE)
+        except TrackerError as error:
+            raise TrackerError(error.what, hint=_ANOTHER) from None
         self.db.row_factory = sqlite3.Row
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
@@ -308,20 +347,34 @@ class Ledger:
         if key in COLUMNS:
             return Term(COLUMNS[key])
         kind, dot, name = key.partition(".")
+        if dot and kind in _KINDS:
+            self._known(kind, name)
         if dot and kind == "params":
             return Term("(select p.value from params p where p.run_id = r.id and p.key = ?)", (name,))
         if dot and kind == "tags":
             return Term("(select t.value from tags t where t.run_id = r.id and t.key = ?)", (name,))
         if dot and kind == "metrics":
             return Term(_METRIC, (name, name))
-        for table, column, prefix in (("params", "key", "params"), ("metrics", "name", "metrics")):
-            if self.rows(f"select 1 from {table} where {column} = ? limit 1", [key]):
-                return self._value_of(f"{prefix}.{key}")
+        for table in ("params", "metrics"):
+            if self.rows(f"select 1 from {table} where {_KINDS[table]} = ? limit 1", [key]):
+                return self._value_of(f"{table}.{key}")
         known = [*COLUMNS, *(row["key"] for row in self.rows("select distinct key from params limit 1000"))]
         raise UsageError(
             f"No run has a {key!r}",
             hint=nearest(key, known)
             or "A key is a column such as status, params.NAME, metrics.NAME or tags.NAME.",
+        )
+
+    def _known(self, kind: str, name: str) -> None:
+        """Refuse the name of a param, a metric or a tag that no run has."""
+        column = _KINDS[kind]
+        if self.rows(f"select 1 from {kind} where {column} = ? limit 1", [name]):
+            return
+        names = [row["name"] for row in self.rows(f"select distinct {column} as name from {kind} limit 1000")]
+        inner = next((f"Did you mean {each!r}?" for each in names if each.endswith(f".{name}")), "")
+        raise UsageError(
+            f"No run has a {kind[:-1]} {name!r}",
+            hint=nearest(name, names) or inner or f"There are {', '.join(names[:10]) or 'none'}.",
         )
 
     def _condition(self, text: str) -> Term:
@@ -331,10 +384,24 @@ class Ledger:
                 f"{text!r} is no filter", hint="Such as status=FAILED, params.lr<0.1 or name~ridge."
             )
         key, operator, value = found.group("key", "operator", "value")
-        term = self._value_of(key.strip())
+        key = key.strip()
+        term = self._value_of(key)
         if operator == "~":
             return Term(f"instr(cast({term.sql} as text), ?)", (*term.values, value))
         number = _number(value)
+        if key == "status" and value not in _STATUSES:
+            raise UsageError(
+                f"There is no status {value!r}",
+                hint=nearest(value.upper(), _STATUSES) or f"There are {', '.join(_STATUSES)}.",
+            )
+        if key in _TIMES and operator not in ("=", "!="):
+            if not _TIME.fullmatch(value):
+                raise UsageError(
+                    f"{text!r} compares with no time", hint=f"Such as {key}{operator}2026-01-31T12:00."
+                )
+            return Term(f"{term.sql} {operator} ?", (value.replace(" ", "T"),))
+        if operator not in ("=", "!=") and (number is None or math.isnan(number)):
+            raise UsageError(f"{text!r} compares with no number", hint=f"{operator} needs one after it.")
         if number is None:
             return Term(f"cast({term.sql} as text) {operator} ?", (*term.values, value))
         # A text is larger than every number to SQLite, so what is no number is left out.

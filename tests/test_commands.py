@@ -4,9 +4,10 @@ import csv
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import dedent
 
@@ -104,6 +105,9 @@ def test_ls_of_a_sweep_lists_its_runs_with_their_params(made):
         (["error~nine"], [9]),
         (["name=train", "lr=0.5"], [3]),
         (["status=COMPLETED", "score=abc"], []),
+        (["started>=2020", "ended<2999-01-01 12:00", "x<3"], [1, 2]),
+        (["started<2020-01"], []),
+        (["status=RUNNING"], []),
     ],
 )
 def test_filters_pick_runs_by_what_is_known_of_them(made, filters, xs):
@@ -232,6 +236,10 @@ def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
         ("a,b\nparam,metric\n1,high\n", "The metric 'b' must be a number, not 'high'\n  old.csv:3"),
         ("a\nparam\n1\n1,2\n", "The row has 2 cells, and there are 1 columns\n  old.csv:4"),
         ("a,s\nparam,status\n1,done\n", "not DONE"),
+        ("a,b\nparam\n1,2\n", "The second row has 1 cells, and there are 2 columns\n  old.csv:2"),
+        ("a,b\nscore,score\n1,2\n", "A run has one score, and 2 columns are one: a, b\n  old.csv:2"),
+        ("a,b\nnote,note\nx,y\n", "A run has one note"),
+        ("a,a\nparam,param\n1,2\n", "several columns for the parameter 'a'\n  old.csv:1"),
     ],
 )
 def test_a_csv_that_cannot_be_read_is_refused_by_its_line(shell, text, said):
@@ -268,7 +276,20 @@ def test_rm_removes_no_directory_that_is_not_a_runs(shell):
     [
         (["ls", "--db", "no.db"], "There is no no.db"),
         (["ls", "nosuch"], "There is no sweep 'nosuch'"),
-        (["ls", "params.z<1"], ""),
+        (["ls", "params.z<1"], "No run has a param 'z'"),
+        (["ls", "params.lrr<1"], "Did you mean 'lr'?"),
+        (["ls", "metrics.nosuch<1"], "No run has a metric 'nosuch'"),
+        (["ls", "tags.nosuch=1"], "No run has a tag 'nosuch'"),
+        (["ls", "--sort", "params.nosuch"], "No run has a param 'nosuch'"),
+        (["ls", "score<abc"], "'score<abc' compares with no number"),
+        (["ls", "score<nan"], "'score<nan' compares with no number"),
+        (["ls", "params.x<1e"], "compares with no number"),
+        (["ls", "x<<3"], "compares with no number"),
+        (["ls", "name>=a"], "compares with no number"),
+        (["ls", "started<yesterday"], "compares with no time"),
+        (["ls", "status=FALED"], "Did you mean 'FAILED'?"),
+        (["ls", "status!=failed"], "Did you mean 'FAILED'?"),
+        (["ls", "status=3"], "There are QUEUED, RUNNING, COMPLETED"),
         (["ls", "zz=1"], "No run has a 'zz'"),
         (["ls", "name=train", "--sort", "scor"], "Did you mean 'score' or 'script'?"),
         (["ls", "a", "b"], "ls takes one sweep"),
@@ -293,6 +314,66 @@ def test_mistakes_are_said_in_a_few_lines(made, words, said):
 def test_a_database_that_is_none_is_said_to_be_none(shell):
     (shell.folder / "sweeper.db").write_text("this is no database at all, but a text of some length\n" * 20)
     assert "cannot be used: file is not a database" in shell("ls", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--to", "csv", "--out", "/nonexistent/x"], "error: /nonexistent/x: No such file or directory"),
+        (["--to", "json", "--out", "."], "error: .: Is a directory"),
+        (["--to", "optuna", "--out", "/nonexistent/x.db"], "/nonexistent/x.db cannot be written: unable to"),
+        (["--to", "optuna", "--out", "train.py"], "train.py cannot be written: file is not a database"),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_said_in_a_line(made, words, said):
+    if "optuna" in words:
+        pytest.importorskip("optuna")
+    (sweep,) = (row["id"] for row in made.json("ls") if row["search"])
+    ended = made("export", sweep, *words, code=2)
+    assert said in ended.err
+    assert len(ended.err.splitlines()) <= 2
+
+
+def test_a_database_that_is_locked_or_not_whole_is_said_so(shell, monkeypatch):
+    monkeypatch.setattr("sweeper.ledger.PATIENCE", 0.1)
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    shell("import", "old.csv")
+    with closing(sqlite3.connect(shell.folder / "sweeper.db", isolation_level=None)) as db:
+        db.execute("begin immediate")
+        assert "sweeper.db is locked" in shell("tag", "last", "a=b", code=2).err
+        db.execute("rollback")
+        db.execute("drop table runs")
+    assert "sweeper.db cannot be used: no such table: runs" in shell("ls", code=2).err
+
+
+def test_a_mistake_of_sweepers_own_is_told_with_its_traceback(shell, monkeypatch):
+    monkeypatch.setattr("sweeper.commands.Ledger", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        shell("ls")
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_anothers_database_is_refused_and_left_as_it_is(shell, mode):
+    path = shell.folder / "optuna.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"pragma journal_mode = {mode}")
+        db.execute("create table studies (study_id integer)")
+    before = path.read_bytes()
+    said = shell("ls", "--db", "optuna.db", code=2).err
+    assert "optuna.db is the database of another program" in said
+    assert "--db PATH" in said
+    assert path.read_bytes() == before
+    (shell.folder / "empty.db").touch()
+    assert "empty.db is empty" in shell("ls", "--db", "empty.db", code=2).err
+    assert (shell.folder / "empty.db").read_bytes() == b""
+    assert sorted(each.name for each in shell.folder.iterdir()) == ["empty.db", "optuna.db"]
+
+
+def test_what_is_no_database_is_told_with_the_commands_own_flag(shell):
+    (shell.folder / "train.py").write_text("import sweeper\n" * 100)
+    said = shell("ls", "--db", "train.py", code=2).err
+    assert "--db PATH" in said
+    assert "sweeper.tracker" not in said
 
 
 def test_a_table_is_cut_to_the_terminals_width():

@@ -69,14 +69,16 @@ alter table sweeps add column slots integer
 )
 
 
-def connect(path: str) -> sqlite3.Connection:
+def connect(path: str, patience: float | None = None) -> sqlite3.Connection:
     """Return a connection to a database, of this version's schema: made, or brought up to it.
+
+    It waits for `patience` seconds, `PATIENCE` by default, while others keep it locked.
 
     Raises:
         TrackerError: if the file is no database, or a later version's, or cannot be written.
     """
     try:
-        return _connect(path)
+        return _connect(path, PATIENCE if patience is None else patience)
     except sqlite3.Error as error:
         raise TrackerError(
             f"{path} cannot be used: {error}",
@@ -85,8 +87,8 @@ def connect(path: str) -> sqlite3.Connection:
         ) from None
 
 
-def _connect(path: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+def _connect(path: str, patience: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     version = connection.execute("pragma user_version").fetchone()[0]
     if version < VERSION:
         connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
