@@ -110,16 +110,13 @@ def _masked_text(text: str, name: str, patterns: Sequence[str]) -> str:
             return text
         return typed if parse_value(typed) == shown else show(shown)
     except OverrideError:  # a word that is no override
-        return _IN_BRACES.sub(lambda m: _mask_pair(m, name, patterns), typed)
+        for found in _IN_BRACES.finditer(typed):
+            if hidden(found[1], patterns) or hidden(f"{name}.{found[1]}", patterns):
+                return typed[: found.end()] + MASK  # where its value ends cannot be told
+        return typed
 
 
-_IN_BRACES = re.compile(r"""([{,]\s*)([\w.-]+)(\s*:\s*)('(?:\\.|[^'])*'|"(?:\\.|[^"])*"|[^,{}\[\]]+)""")
-
-
-def _mask_pair(found: re.Match[str], name: str, patterns: Sequence[str]) -> str:
-    before, key, colon, _ = found.groups()
-    secret = hidden(key, patterns) or hidden(f"{name}.{key}", patterns)
-    return f"{before}{key}{colon}{MASK}" if secret else found[0]
+_IN_BRACES = re.compile(r"""[{,]\s*['"]?([\w.-]+)['"]?\s*:\s*""")
 
 
 def masked_words(words: Iterable[str], patterns: Sequence[str] = ()) -> tuple[str, ...]:

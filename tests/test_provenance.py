@@ -123,6 +123,7 @@ def test_a_key_that_only_resembles_one_is_not(key):
         ("a={token: S},{token: T}", "a=choice({token: ***}, {token: ***})"),
         ("a={n:  1,m: [2]}", "a={n:  1,m: [2]}"),
         ("a={token: S", "a={token: ***"),
+        ("a={n: 1, 'token': [S, T]", "a={n: 1, 'token': ***"),
         ("db.url=http://u:S@h/", "db.url=http://u:***@h/"),
         ("db.url='http://u:S@t@h/'", "db.url='http://u:***@h/'"),
         (r"db.url=http\://u\:S@h/", r"db.url=http\://u\:***@h/"),
