@@ -40,8 +40,8 @@ class Optuna:
         """Return the point that the sampler draws."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is experimental, or going away
-            sampler = self.make(rng.getrandbits(32))
-            return self._draw(sampler, space, self._study_of(space, history))
+            study = self._study_of(space, history)  # which may tell how the sampler is to be made
+            return self._draw(self.make(rng.getrandbits(32)), space, study)
 
     def _draw(self, sampler: Any, space: Space, study: Any) -> Point:
         trial = self.optuna.trial.FrozenTrial(
