@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -18,6 +17,7 @@ from .records import COMPLETED, FAILED, PRUNED, Outcome
 from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
 from .space import Parameter, parameter
+from .tables import json_text
 from .track import tell_again
 
 
@@ -82,7 +82,7 @@ def export_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def export_json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return runs, as a ledger gives them, as JSON: a list with an object a run."""
-    return json.dumps(list(rows), indent=2, default=str) + "\n"
+    return json_text(list(rows)) + "\n"
 
 
 def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:
