@@ -18,9 +18,10 @@ from . import __version__
 from .errors import RecordError, SweeperError, UsageError
 from .ledger import Ledger, Row, is_filter
 from .provenance import DECISIVE
-from .tables import table
+from .tables import json_text, table
 from .view import command_line, duration, show_param
 
+_WITHOUT_JSON = ("watch", "rerun", "resume", "export", "rm")  # which have nothing to tell a program
 _LAST = 100  # rows of a list, unless another number is asked for
 
 
@@ -58,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument(
         "--db", metavar="PATH", default="sweeper.db", help="the database; ./sweeper.db by default"
     )
-    common.add_argument("--json", action="store_true", help="print JSON")
+    speaking = argparse.ArgumentParser(add_help=False)
+    speaking.add_argument("--json", action="store_true", help="print JSON")
     kind = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(
         prog="sweeper", description=__doc__, formatter_class=kind, allow_abbrev=False
@@ -67,10 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, do: Callable[[Any], int | None], text: str) -> argparse.ArgumentParser:
+        parents = [common] if name in _WITHOUT_JSON else [common, speaking]
         made = commands.add_parser(
-            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[common], allow_abbrev=False
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents, allow_abbrev=False
         )
-        made.set_defaults(do=do)
+        made.set_defaults(do=do, **({"json": False} if name in _WITHOUT_JSON else {}))
         return made
 
     ls = command("ls", _ls, "list sweeps and single runs, or the runs of a sweep, or those that pass filters")
@@ -87,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("name", nargs="?", default="last", metavar="RUN|SWEEP")
     best = command("best", _best, "show the best runs of a sweep")
     best.add_argument("sweep", nargs="?", default="last", metavar="SWEEP")
-    best.add_argument("-n", type=int, default=5, help="how many; 5 by default")
+    best.add_argument("-n", type=_count, default=5, help="how many; 5 by default")
     best.add_argument("--metric", metavar="NAME", help="another metric than the score")
     ways = best.add_mutually_exclusive_group()
     ways.add_argument(
@@ -126,6 +129,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _count(text: str) -> int:
+    """Return a whole number from one on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from one on")
+    return int(text)
+
+
 def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argparse.ArgumentParser]) -> None:
     """Add the commands that have to do with other tools."""
     export = command("export", _export, "write a sweep for other tools")
@@ -156,9 +166,7 @@ def _report_words(report: argparse.ArgumentParser) -> None:
 
 
 def _json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, indent=2, default=str))
+    print(json_text(value))
 
 
 # ---------------------------------------------------------------------------------------- to look at
@@ -314,8 +322,6 @@ def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[
 def _watch(asked: Any) -> int:
     from .watch import watch
 
-    if asked.json:
-        raise UsageError("watch is for people to look at", hint=f"sweeper show {asked.sweep} --json")
     ledger = Ledger(asked.db)
     return watch(ledger, ledger.find_sweep(asked.sweep), quiet=asked.quiet)
 
@@ -504,11 +510,16 @@ def _doctor(asked: Any) -> int:
 def _import(asked: Any) -> None:
     from .imports import import_csv, import_directories
 
+    known = 0
     if os.path.isdir(asked.path):
-        count = import_directories(asked.path, asked.db)
+        count, known = import_directories(asked.path, asked.db)
     else:
         count = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
-    print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}")
+    if asked.json:
+        _json({"read": count, "known": known})
+        return
+    more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
+    print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}{more}")
 
 
 def find_directory(name: str, db: str) -> str:

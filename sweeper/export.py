@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from .redact import hidden, listed, masked
 from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
 from .space import Choices, Parameter, parameter
+from .tables import json_text
 from .track import tell_again
 
 
@@ -86,7 +86,7 @@ def export_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def export_json(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return runs, as a ledger gives them, as JSON: a list with an object a run."""
-    return json.dumps(list(rows), indent=2, default=str) + "\n"
+    return json_text(list(rows)) + "\n"
 
 
 def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from typing import Any
 
 from .archive import archives
-from .errors import RecordError
+from .errors import RecordError, TrackerError
+from .ledger import ANOTHER, check_ours
 from .records import COMPLETED, ENDED, FunctionRef, Job, Outcome, now
 from .runs import new_id
-from .track import SweepRecord, Trackers, open_trackers
+from .track import SweepRecord, tell_again
+from .track.sqlite import connect
 
 # What the second row of a csv may say of a column.
 KINDS = ("parameter", "metric", "tag", "score", "status", "note", "seconds", "ignore")
@@ -19,26 +22,51 @@ _ONCE = ("score", "status", "note", "seconds")  # what a run has one of
 _SHORT = {"param": "parameter", "params": "parameter", "metrics": "metric", "tags": "tag", "": "ignore"}
 
 
-def import_directories(folder: str, db: str) -> int:
-    """Read the sweeps and single runs in a folder into a database; return how many runs there are.
+def import_directories(folder: str, db: str) -> tuple[int, int]:
+    """Read the sweeps and single runs in a folder into a database; return how many were read, and known.
 
     What the database knows already is left as it is, tags that people gave included.
 
     Raises:
-        RecordError: if there is none, or one is not whole.
+        RecordError: if there is none, or one is not whole, or the database is another program's.
+        TrackerError: if the database cannot be written.
     """
-    count = 0
+    _check(db)
+    read = known = 0
     for archive in archives(folder):
-        trackers = _database(db, archive.record)
-        for job, outcome in archive.runs:
-            trackers.retell(job, outcome)
-        trackers.close(archive.status)
-        count += len(archive.runs)
-    return count
+        fresh = _unknown(db, archive.runs)
+        _write(db, archive.record, fresh, archive.status)
+        read += len(fresh)
+        known += len(archive.runs) - len(fresh)
+    return read, known
 
 
-def _database(db: str, record: SweepRecord) -> Trackers:
-    return open_trackers({"sqlite": {"path": os.path.abspath(db)}}, record)
+def _check(db: str) -> None:
+    """Refuse to write into another program's database."""
+    if os.path.exists(db) and os.path.getsize(db):
+        check_ours(db)
+
+
+def _unknown(db: str, runs: list[tuple[Job, Outcome]]) -> list[tuple[Job, Outcome]]:
+    """Return the runs whose end, at their last attempt, a database does not know."""
+    if not os.path.exists(db):
+        return runs
+    with closing(_named(connect, db)) as connection:
+        rows = connection.execute("select id, attempt, status from runs")
+        known = {(run, attempt) for run, attempt, status in rows if status in ENDED}
+    return [(job, outcome) for job, outcome in runs if (job.id, job.attempt) not in known]
+
+
+def _write(db: str, record: SweepRecord, runs: list[tuple[Job, Outcome]], status: str) -> None:
+    _named(tell_again, "sqlite", {"path": os.path.abspath(db)}, record, runs, status)
+
+
+def _named(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function that may find the database unusable; the command has its own flag for another."""
+    try:
+        return function(*arguments)
+    except TrackerError as error:
+        raise TrackerError(error.what, hint=ANOTHER) from None
 
 
 def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = False) -> int:
@@ -48,7 +76,8 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     out.
 
     Raises:
-        RecordError: naming the line, if it cannot be read so.
+        RecordError: naming the line, if it cannot be read so; or if the database is another program's.
+        TrackerError: if the database cannot be written.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -66,10 +95,8 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     absolute = os.path.abspath(path)
     record = SweepRecord(new_id(), name or stem, absolute, now(), search="import", objective=f"{way} score")
     made = [_run(record, f"{path}:{at + 3}", names, kinds, line, at) for at, line in enumerate(lines[2:])]
-    trackers = _database(db, record)
-    for job, outcome in made:
-        trackers.retell(job, outcome)
-    trackers.close(COMPLETED)
+    _check(db)
+    _write(db, record, made, COMPLETED)
     return len(made)
 
 

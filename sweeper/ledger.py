@@ -22,7 +22,7 @@ from .track.sqlite import connect
 Row = dict[str, Any]
 
 PATIENCE = 5.0  # seconds that another process may keep the database locked, while somebody waits
-_ANOTHER = "Name another database with --db PATH."
+ANOTHER = "Name another database with --db PATH."
 
 # What a filter may name of a run itself, and where it stands.
 COLUMNS = {
@@ -80,11 +80,11 @@ def check_ours(path: str) -> None:
             tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
             columns = {row[1] for row in db.execute("pragma table_info(sweeps)")}
     except sqlite3.Error as error:
-        raise TrackerError(f"{path} cannot be used: {error}", hint=_ANOTHER) from None
+        raise TrackerError(f"{path} cannot be used: {error}", hint=ANOTHER) from None
     if not tables:
-        raise RecordError(f"{path} is empty: no run was ever written to it", hint=_ANOTHER)
+        raise RecordError(f"{path} is empty: no run was ever written to it", hint=ANOTHER)
     if not columns >= {"id", "directory", "search", "objective", "overrides"}:
-        raise RecordError(f"{path} is the database of another program, not of sweeper", hint=_ANOTHER)
+        raise RecordError(f"{path} is the database of another program, not of sweeper", hint=ANOTHER)
 
 
 class Ledger:
@@ -107,7 +107,7 @@ class Ledger:
         try:
             self.db = connect(path, PATIENCE)
         except TrackerError as error:
-            raise TrackerError(error.what, hint=_ANOTHER) from None
+            raise TrackerError(error.what, hint=ANOTHER) from None
         self.db.row_factory = sqlite3.Row
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:

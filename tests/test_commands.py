@@ -208,8 +208,10 @@ def test_a_database_that_is_lost_is_read_again_from_the_directories(made, tmp_pa
     made.folder.joinpath("sweeper.db").rename(tmp_path / "lost.db")
     try:
         made("import", "multirun")
-        made("import", "outputs")
-        made("import", "outputs")  # which changes nothing
+        assert made("import", "outputs").out == "1 run read into sweeper.db\n"
+        again = made("import", "outputs").out  # which changes nothing
+        assert again == "0 runs read into sweeper.db; 1 was there already\n"
+        assert made.json("import", "multirun") == {"read": 0, "known": 4}
         tables = ("sweeps", "runs", "params", "metrics", "tags")
         for words in (["ls"], ["ls", "name=train"], ["show", "last"]):
             before = Shell(made.folder).json(*words, "--db", str(tmp_path / "lost.db"))
@@ -350,6 +352,46 @@ def test_a_mistake_of_sweepers_own_is_told_with_its_traceback(shell, monkeypatch
     monkeypatch.setattr("sweeper.commands.Ledger", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         shell("ls")
+
+
+def test_json_has_no_number_that_json_does_not_know(shell):
+    (shell.folder / "old.csv").write_text("a,b\nparam,score\n1,inf\n2,-inf\n3,0.5\n")
+    assert shell.json("import", "old.csv") == {"read": 3, "known": 0}
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    for words in (["ls", "last", "--json"], ["export", "last", "--to", "json"]):
+        rows = json.loads(shell(*words).out, parse_constant=refuse)
+        assert [row["score"] for row in rows] == ["inf", "-inf", 0.5]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "last", "--to", "csv", "--json"], "unrecognized arguments: --json"),
+        (["rm", "last", "--yes", "--json"], "unrecognized arguments: --json"),
+        (["watch", "--json"], "unrecognized arguments: --json"),
+        (["best", "-n", "0"], "'0' is no whole number from one on"),
+        (["best", "-n", "-2"], "'-2' is no whole number from one on"),
+        (["best", "-n", "x"], "'x' is no whole number from one on"),
+    ],
+)
+def test_flags_that_mean_nothing_are_refused(made, capsys, words, said):
+    with pytest.raises(SystemExit) as ended, redirect_stderr(sys.stderr):
+        main(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_import_that_cannot_be_written_says_so(shell):
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    with closing(sqlite3.connect(shell.folder / "optuna.db")) as db:
+        db.execute("create table studies (study_id integer)")
+    assert "another program" in shell("import", "old.csv", "--db", "optuna.db", code=2).err
+    said = shell("import", "old.csv", "--db", "/nonexistent/x.db", code=2).err
+    assert "--db PATH" in said
+    assert "sweeper.tracker" not in said
 
 
 @pytest.mark.parametrize("mode", ["delete", "wal"])
