@@ -379,12 +379,17 @@ class Mlflow:
         status = STATUSES.get(outcome.status, "FAILED")
         tasks = {"status": partial(self.client.update_run, made.id, status, end)}
         if outcome.inputs:
-            tasks["inputs"] = partial(
-                self.client.log_inputs, made.id, [dataset(entry) for entry in outcome.inputs]
-            )
+            tasks["inputs"] = partial(self._log_inputs, made.id, [dataset(entry) for entry in outcome.inputs])
         self._put_tasks(made, tasks)
         self._put_files(made, files)
         self.outbox.put(partial(self._send, made))
+
+    def _log_inputs(self, run: str, inputs: list[dict[str, Any]]) -> None:
+        """Add data sets to a run; a server that made one of them for another run just then is asked again."""
+        try:
+            self.client.log_inputs(run, inputs)
+        except Refused:
+            self.client.log_inputs(run, inputs)
 
     def _look(self, made: _Run, files: Mapping[str, str]) -> None:
         """Send the files that a run lacks which is there but for them."""
