@@ -1,12 +1,16 @@
 """What the tests share: a project of real files, and programs that really run."""
 
 import csv
+import io
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -15,8 +19,12 @@ import pytest
 import yaml
 
 import sweeper
+from sweeper.commands import main
 from sweeper.composition import compose_tree, main_source, parse_all, search_path
 from sweeper.plan import make_plan, shipped
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "conf_examples"
 
 
 @dataclass
@@ -53,8 +61,9 @@ class Ended:
 class Project:
     """A folder with config files and scripts."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
+        self.folder, self.python = folder, python
+        self.started: list[subprocess.Popen] = []
 
     def write(self, **files: str) -> "Project":
         """Write files: `model__gbm` is conf/model/gbm.yaml, `train_py` is train.py."""
@@ -81,12 +90,31 @@ class Project:
         with closing(sqlite3.connect(self.folder / "sweeper.db")) as db:
             return db.execute(sql).fetchall()
 
+    def asked(self, sql: str) -> list[tuple]:
+        """Return what `query` does, and nothing as long as the tables are not there yet."""
+        try:
+            return self.query(sql) if (self.folder / "sweeper.db").exists() else []
+        except sqlite3.OperationalError:
+            return []
+
     def start(self, *arguments: str, **more: object) -> subprocess.Popen:
-        """Start `python arguments` in the folder."""
-        return subprocess.Popen(
-            [sys.executable, *arguments], cwd=self.folder, text=True, env=environment(),
+        """Start `python arguments` in the folder; it is killed with the test, at the latest."""
+        process = subprocess.Popen(
+            [self.python, *arguments], cwd=self.folder, text=True, env=environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
         )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a test that failed has left running."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            for stream in (process.stdout, process.stderr):
+                if stream:
+                    stream.close()
+            process.wait()
 
     def run(self, *arguments: str, code: int | None = 0) -> Ended:
         """Run `python arguments` in the folder; `train.py` is meant where no script is named."""
@@ -98,6 +126,28 @@ class Project:
         if code is not None:
             assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
         return Ended(process.returncode, out, err, self.folder)
+
+
+def type_sweeper(folder: Path, *words: str, code: int = 0) -> Ended:
+    """Do what `sweeper words`, typed in a folder, does; in this process."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            ended = main(words)
+    finally:
+        os.chdir(before)
+    assert ended == code, out.getvalue() + err.getvalue()
+    return Ended(ended, out.getvalue(), err.getvalue(), folder)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> object:
+    """Wait until something is so, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.02)
+    return found
 
 
 def environment() -> dict[str, str]:
@@ -123,9 +173,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> Iterator[Project]:
     """An empty project."""
-    return Project(tmp_path)
+    made = Project(tmp_path)
+    yield made
+    made.end()
+
+
+def python_for(example: str) -> str:
+    """Return the interpreter that has what an example requires; skip where there is none."""
+    if not (EXAMPLES / example / "requirements.txt").exists():
+        return sys.executable
+    python = ROOT / ".venvs" / example / "bin/python"
+    if not python.exists():
+        pytest.skip(f"needs an environment of its own: .ci/environments {example}")
+    return str(python)
+
+
+def copy_example(example: str, folder: Path) -> None:
+    """Copy an example without what its runs have left behind."""
+    left = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "__pycache__")
+    shutil.copytree(EXAMPLES / example, folder, ignore=left, dirs_exist_ok=True)
+
+
+@pytest.fixture
+def example(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Project]:
+    """A copy of the example that `pytest.mark.example` names, and the interpreter that it needs."""
+    name = request.node.get_closest_marker("example").args[0]
+    made = Project(tmp_path / name, python_for(name))
+    copy_example(name, made.folder)
+    yield made
+    made.end()
 
 
 TRAIN = """

@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import environment
+from conftest import environment, until
 
 from sweeper.launch import remote
 from sweeper.records import FunctionRef, Job, Program
@@ -128,14 +128,6 @@ class RayCluster(Cluster):
                 process.wait(timeout=20)
         super().end()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def until(true, seconds: float = 30) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 @contextmanager

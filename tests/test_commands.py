@@ -1,18 +1,15 @@
 """The `sweeper` command: what one does with runs that have been made."""
 
 import csv
-import io
 import json
-import os
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, redirect_stderr, redirect_stdout
-from pathlib import Path
+from contextlib import closing, redirect_stderr
 from textwrap import dedent
 
 import pytest
-from conftest import Ended, environment
+from conftest import environment, type_sweeper
 
 from sweeper.commands import main
 from sweeper.tables import table
@@ -41,15 +38,7 @@ class Shell:
         self.folder = folder
 
     def __call__(self, *words, code=0):
-        before = Path.cwd()
-        os.chdir(self.folder)
-        try:
-            with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-                ended = main(words)
-        finally:
-            os.chdir(before)
-        assert ended == code, out.getvalue() + err.getvalue()
-        return Ended(ended, out.getvalue(), err.getvalue(), self.folder)
+        return type_sweeper(self.folder, *words, code=code)
 
     def json(self, *words):
         return json.loads(self(*words, "--json").out)

@@ -10,14 +10,14 @@ Each document is tried in a folder of its own, from top to bottom:
     ``` or ```text                 lines that the block above, under the same heading, prints, but for times, dates, ids and
                                    fractions; `…` stands for lines that are left out
 
-`<!-- not run: why -->` above a block says what this needs; `<!-- in conf_examples/01_diabetes -->`
-in a document begins its folder with a copy of that one.
+`<!-- not run: why -->` above a block says what this needs. `<!-- in conf_examples/01_diabetes -->`
+in a document begins its folder with a copy of that one, in the environment that it requires; a block that
+names one of its files shows what stands there, whole or in parts with a line `# …` between.
 """
 
 import inspect
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import pytest
 import yaml
-from conftest import environment
+from conftest import copy_example, environment, python_for
 
 import sweeper
 
@@ -72,23 +72,30 @@ def blocks_of(path: Path) -> list[Block]:
     return found
 
 
+def example_of(document: Path) -> str:
+    """Return the example in whose folder a document is tried, if any."""
+    found = re.search(r"<!-- in conf_examples/(\S+) -->", document.read_text())
+    return found[1] if found else ""
+
+
 class Reader:
     """Somebody who does what a document says, in a folder of their own."""
 
     def __init__(self, document: Path, folder: Path) -> None:
         self.blocks, self.folder, self.printed = blocks_of(document), folder, ""
-        copied = re.search(r"<!-- in (\S+) -->", document.read_text())
-        if copied:
-            without = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*")
-            shutil.copytree(ROOT / copied[1], folder, ignore=without, dirs_exist_ok=True)
+        python = sys.executable
+        if example := example_of(document):
+            python = python_for(example)
+            copy_example(example, folder)
+        self.given = set(folder.rglob("*"))
         commands = folder.parent / "bin"
         commands.mkdir()
         for name, words in (("python", ""), ("sweeper", "-m sweeper ")):
-            (commands / name).write_text(f'#!/bin/sh\nexec {sys.executable} {words}"$@"\n')
+            (commands / name).write_text(f'#!/bin/sh\nexec {python} {words}"$@"\n')
             (commands / name).chmod(0o755)
         self.environment = {
             **environment(),
-            "PATH": f"{commands}:{os.environ['PATH']}",
+            "PATH": f"{commands}:{Path(python).parent}:{os.environ['PATH']}",
             "COLUMNS": "200",
             "CI": "1",
         }
@@ -117,6 +124,10 @@ class Reader:
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
+        if path in self.given:
+            for part in text.partition("\n")[2].split("# …\n"):
+                assert part.strip() in path.read_text(), f"{name} of the example is another"
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
@@ -174,7 +185,14 @@ def identify(path: Path) -> str:
     return str(path.relative_to(ROOT if path.parent == ROOT else PAGES))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=identify)
+def marked(document: Path) -> object:
+    example = example_of(document)
+    return pytest.param(
+        document, id=identify(document), marks=pytest.mark.example(example) if example else ()
+    )
+
+
+@pytest.mark.parametrize("document", [marked(document) for document in DOCUMENTS])
 def test_a_document_does_what_it_says(document, tmp_path):
     needed = re.search(r"<!-- needs (\S+) -->", document.read_text())
     if needed and not find_spec(needed[1]):
@@ -187,7 +205,7 @@ def test_a_document_does_what_it_says(document, tmp_path):
 def test_what_is_not_run_has_its_reason_and_is_little():
     blocks = [block for document in DOCUMENTS for block in blocks_of(document)]
     kinds = {block.kind for block in blocks}
-    assert kinds <= {"", "text", "python", "yaml", "toml", "sh", "sql"}
+    assert kinds <= {"", "text", "python", "yaml", "toml", "sh", "sql", "json"}
     left_out = [block for block in blocks if block.why]
     commands = [block for block in blocks if block.kind in ("sh", "python", "sql")]
     assert len(left_out) < len(commands) / 4, "\n".join(block.why for block in left_out)

@@ -7,7 +7,7 @@ from datetime import datetime
 from textwrap import dedent
 
 import pytest
-from conftest import TRAIN
+from conftest import TRAIN, until
 
 # The launchers that nothing which a run does may disturb, and what else their command lines need.
 LAUNCHERS: dict[str, list[str]] = {"local": [], "joblib": []}
@@ -280,10 +280,7 @@ def test_when_the_fork_server_is_killed_its_runs_end_too_and_others_follow(proje
     ended = project.run("-m", "how=orphan,well", code=1)
     assert [row["status"] for row in ended.results] == ["FAILED", "COMPLETED"]
     assert ended.record(0)["error"] == "the fork server died"
-    deadline = time.monotonic() + 5
-    while leftovers(987655) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert leftovers(987655) == ""
+    until(lambda: leftovers(987655) == "", seconds=5)
 
 
 def test_threads_of_a_run_are_its_share_of_the_cores(parabola):

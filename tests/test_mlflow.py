@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from conftest import until
 
 pytest.importorskip("mlflow", reason="mlflow is not installed")
 
@@ -276,8 +277,7 @@ def test_what_a_dead_server_missed_is_sent_later_and_nothing_twice(proxy, mlflow
     process = sleepy.start(
         "train.py", "-m", "--tracker", "mlflow", "x=range(0,8)", "--jobs", "2", "sweeper.name=dead"
     )
-    while proxy.requests < 14:
-        time.sleep(0.02)
+    until(lambda: proxy.requests >= 14)
     proxy.close()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -383,8 +383,7 @@ def test_what_was_killed_is_not_left_running(mlflow, project):
     project.write(config="x: 0\n", train_py=DYING)
     arguments = ("-m", "--tracker", "mlflow", "x=0,1,2", "sweeper.name=dying", "sweeper.launcher.retries=1")
     process = project.start("train.py", *arguments, start_new_session=True)
-    while not (project.folder / "here").exists() or (2, 1) not in runs_in("dying")[1]:
-        time.sleep(0.1)
+    until(lambda: (project.folder / "here").exists() and (2, 1) in runs_in("dying")[1])
     assert runs_in("dying")[1][1, 1].info.status == "FAILED", "a second attempt is a run of its own"
     assert runs_in("dying")[1][1, 2].info.status == "FINISHED"
     os.killpg(process.pid, signal.SIGKILL)  # all of it

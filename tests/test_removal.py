@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from conftest import environment
+from conftest import environment, until
 
 SLOW = """
     import time
@@ -59,12 +59,7 @@ def test_a_directory_that_the_user_named_is_never_removed(slow, words):
 def test_a_run_that_goes_on_is_not_removed(slow):
     for words in (["-m", "x=1,2", "wait=2"], ["wait=2"]):
         process = slow.start("train.py", *words)
-        deadline = time.monotonic() + 20
-        while not (slow.folder / "sweeper.db").exists() or not slow.query(
-            "select 1 from runs where status = 'RUNNING'"
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: slow.asked("select 1 from runs where status = 'RUNNING'"))
         time.sleep(0.3)
         assert "goes on: a process makes it" in sweeper(slow, "rm", "last", "--yes", code=2)
         _, err = process.communicate(timeout=30)
@@ -93,10 +88,7 @@ def test_what_cannot_be_removed_is_said_and_stays_listed(slow):
 
 def test_a_single_run_that_is_asked_to_end_is_cancelled_on_record(slow):
     process = slow.start("train.py", "wait=30")
-    deadline = time.monotonic() + 20
-    while not (slow.folder / "outputs/latest/.sweeper/run.yaml").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until((slow.folder / "outputs/latest/.sweeper/run.yaml").exists)
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)

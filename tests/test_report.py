@@ -1,6 +1,5 @@
 """`sweeper report`: one HTML file on sweeps, which needs nothing else."""
 
-import io
 import json
 import os
 import re
@@ -9,15 +8,13 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import Ended, environment
-
-from sweeper.commands import main
+from conftest import environment, type_sweeper, until
 
 pytest.importorskip("plotly", reason="plotly draws the charts: pip install 'sweeper[report]'")
 
@@ -90,15 +87,7 @@ class Folder:
         return subprocess.run(command, cwd=self.folder, env=environment(), capture_output=True, text=True)
 
     def sweeper(self, *words, code=0):
-        before = Path.cwd()
-        os.chdir(self.folder)
-        try:
-            with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
-                ended = main(words)
-        finally:
-            os.chdir(before)
-        assert ended == code, out.getvalue() + err.getvalue()
-        return Ended(ended, out.getvalue(), err.getvalue(), self.folder)
+        return type_sweeper(self.folder, *words, code=code)
 
     def page(self, *words):
         return Page(self.sweeper("report", *words).out.strip())
@@ -334,14 +323,6 @@ SLOW = """
     if __name__ == "__main__":
         train()
 """
-
-
-def until(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+from conftest import until
 
 SLOW = """
     import time
@@ -35,10 +36,7 @@ def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL, pause=0):
     """Start a sweep in `here`, and send it a signal when so many of its runs have ended."""
     process = project.start("train.py", *arguments, "sweeper.sweep.dir=here")
     journal = project.folder / "here/sweep.jsonl"
-    for _ in range(400):
-        time.sleep(0.02)
-        if journal.exists() and journal.read_text().count('"event": "end"') >= ends:
-            break
+    until(lambda: journal.exists() and journal.read_text().count('"event": "end"') >= ends)
     time.sleep(pause)
     process.send_signal(number)
     out, err = process.communicate()
@@ -88,8 +86,7 @@ def test_a_conditional_search_goes_on_the_same_though_it_is_killed_twice_and_run
     for begun, ends in ((arguments, 5), (("--resume", "here"), 16)):
         words = (*begun, "sweeper.sweep.dir=here") if begun is arguments else begun
         process = project.start("train.py", *words)
-        while not (folder / "sweep.jsonl").exists() or len(of(folder, "end")) < ends:
-            time.sleep(0.01)
+        until(lambda n=ends: (folder / "sweep.jsonl").exists() and len(of(folder, "end")) >= n)
         process.kill()
         process.communicate()
         assert len(of(folder, "ask")) < 24, "it was killed midway"
@@ -210,8 +207,7 @@ def test_a_changed_config_or_space_is_refused(slow):
 def test_two_processes_cannot_drive_one_sweep(slow):
     slow.write(config="x: 0.0\nt: 1\n")
     process = slow.start("train.py", "-m", "x=1,2", "sweeper.sweep.dir=here")
-    while not (slow.folder / "here/sweep.jsonl").exists():
-        time.sleep(0.02)
+    until((slow.folder / "here/sweep.jsonl").exists)
     ended = slow.run("--resume", "here", code=2)
     assert "Another process drives the sweep" in ended.err
     process.kill()
@@ -221,8 +217,7 @@ def test_two_processes_cannot_drive_one_sweep(slow):
 def test_files_that_change_while_a_sweep_runs_do_not_change_its_queued_runs(slow):
     slow.write(config="x: 0.0\nt: 0.2\n")
     process = slow.start("train.py", "-m", "x=range(0,5)", "sweeper.sweep.dir=here")
-    while not (slow.folder / "here/0/.sweeper").exists():
-        time.sleep(0.01)
+    until((slow.folder / "here/0/.sweeper").exists)
     slow.write(config="x: 0.0\nt: 0.2\nnew: 1\n")
     process.communicate()
     assert process.returncode == 0

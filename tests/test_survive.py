@@ -11,7 +11,7 @@ import time
 
 import pytest
 from chaos import Storm, processes
-from conftest import environment
+from conftest import environment, until
 
 LAUNCHERS = ["local", "joblib"]
 
@@ -37,13 +37,6 @@ def slow(project):
 
 def events(folder):
     return [json.loads(line) for line in (folder / "sweep.jsonl").read_text().splitlines()]
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come to that"
-        time.sleep(0.02)
 
 
 def count(folder, what):
@@ -100,10 +93,10 @@ def test_a_sweep_whose_terminal_is_closed_ends_as_by_ctrl_c(slow, launcher):
         os.chdir(slow.folder)
         words = ["train.py", "-m", "x=range(0,20)", "t=0.2", "--jobs", "2", "sweeper.sweep.dir=here"]
         os.execvpe(sys.executable, [sys.executable, *words, f"sweeper/launcher={launcher}"], environment())
-    wait_for(lambda: os.read(terminal, 1000) and count(slow.folder / "here", '"end"') >= 1)
+    until(lambda: os.read(terminal, 1000) and count(slow.folder / "here", '"end"') >= 1)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
-    wait_for(lambda: not processes(slow.folder), 3)
+    until(lambda: not processes(slow.folder), 3)
     assert events(slow.folder / "here")[-1]["reason"] == "interrupted"
     ended = slow.run("--resume", "here", "--jobs", "8")
     assert "20 COMPLETED" in ended.out
@@ -114,7 +107,7 @@ def test_under_nohup_a_sweep_goes_on_when_its_terminal_goes(slow):
         ["nohup", sys.executable, "train.py", "-m", "x=1,2,3", "sweeper.sweep.dir=here"], cwd=slow.folder,
         env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    wait_for(lambda: count(slow.folder / "here", '"start"'))
+    until(lambda: count(slow.folder / "here", '"start"'))
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=20) == 0
     assert count(slow.folder / "here", '"COMPLETED"') >= 3
@@ -136,7 +129,7 @@ def test_when_the_fork_server_dies_its_runs_end_whole_and_another_one_takes_over
     assert [row["status"] for row in ended.results] == ["COMPLETED"] * 6, "it was no run's fault"
     assert "the fork server died" in ended.record(2)["error"]
     assert ended.record("2.1")["status"] == "COMPLETED"
-    wait_for(lambda: not processes(slow.folder), 3)
+    until(lambda: not processes(slow.folder), 3)
 
 
 def test_what_a_run_starts_in_a_session_of_its_own_ends_with_the_sweep(slow):
@@ -145,12 +138,12 @@ def test_what_a_run_starts_in_a_session_of_its_own_ends_with_the_sweep(slow):
     )
     slow.write(train_py=SLOW.replace("time.sleep", daemon))
     slow.run("-m", "x=1,2", "--jobs", "2")
-    wait_for(lambda: not processes(slow.folder), 3)
+    until(lambda: not processes(slow.folder), 3)
     process = slow.start("train.py", "-m", "x=1,2", "t=9", "--jobs", "2")
-    wait_for(lambda: sum("sleep 6" in p.line for p in processes(slow.folder)) >= 4)
+    until(lambda: sum("sleep 6" in p.line for p in processes(slow.folder)) >= 4)
     process.kill()
     process.communicate()
-    wait_for(lambda: not processes(slow.folder), 3)
+    until(lambda: not processes(slow.folder), 3)
 
 
 COUNTS = """
@@ -226,12 +219,12 @@ def test_a_run_gets_a_grace_time_to_end_by_itself(slow, launcher):
     process = slow.start("train.py", "-m", "x=1,2", "t=30", "--jobs", "2", "sweeper.sweep.dir=here",
                          f"sweeper/launcher={launcher}")  # fmt: skip
     ready = [slow.folder / f"here/{number}/.sweeper/run.yaml" for number in (0, 1)]
-    wait_for(lambda: all(path.exists() for path in ready))
+    until(lambda: all(path.exists() for path in ready))
     time.sleep(0.3)
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert sorted(path.name for path in slow.folder.glob("saved-*")) == ["saved-1", "saved-2"]
     with contextlib.suppress(AssertionError):
-        wait_for(lambda: not processes(slow.folder), 3)
+        until(lambda: not processes(slow.folder), 3)
     assert processes(slow.folder) == []

@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 
 import pytest
-from conftest import environment
+from conftest import environment, until
 
 import sweeper
 from sweeper.ledger import Ledger
@@ -45,15 +45,6 @@ LOSS = "sweeper.objective.metric=loss"
 @pytest.fixture
 def waiting(project):
     return project.write(config="x: 0\nname: none\n", train_py=WAITING)
-
-
-def until(seen, seconds=20.0):
-    """Wait until something is so, and return it."""
-    end = time.monotonic() + seconds
-    while not (found := seen()):
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.05)
-    return found
 
 
 # ------------------------------------------------------------------------------------- the terminal
