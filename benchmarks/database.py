@@ -10,18 +10,14 @@ process that imports omegaconf, which the command does too.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+
+from common import about, bars, keep, run
 
 from sweeper.records import COMPLETED, FAILED, FunctionRef, Job, Outcome, now
 from sweeper.track import SweepRecord
@@ -64,42 +60,31 @@ def fill(folder: str, runs: int) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def timed(command: list[str], folder: str, repeats: int) -> float:
-    """Return the median of the wall seconds of a whole process."""
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--out", type=Path)
-    asked = parser.parse_args()
-    found: dict[str, Any] = {
-        "runs": asked.runs, "params": PARAMS, "points": POINTS,
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "python": platform.python_version(), "sweeper": importlib.metadata.version("sweeper"),
-    }  # fmt: skip
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        wall, cpu = fill(folder, asked.runs)
+        wall, cpu = fill(folder, args.runs)
         size = sum(os.path.getsize(entry) for entry in os.scandir(folder))
-        found["milliseconds a run"] = round(wall / asked.runs * 1e3, 3)
-        found["CPU milliseconds a run"] = round(cpu / asked.runs * 1e3, 3)
-        found["kilobytes a run"] = round(size / asked.runs / 1e3, 2)
-        bare = [sys.executable, "-c", "import omegaconf"]
-        found["import omegaconf, s"] = round(timed(bare, folder, asked.repeats), 3)
-        for name, words in QUESTIONS.items():
-            command = [sys.executable, "-m", "sweeper", *words]
-            found[f"sweeper {name}, s"] = round(timed(command, folder, asked.repeats), 3)
-    for name, value in found.items():
-        print(f"{name:<32}{value}")
-    if asked.out:
-        asked.out.write_text(json.dumps(found, indent=2) + "\n")
+        asked = {"import omegaconf": ["-c", "import omegaconf"]}
+        asked |= {f"sweeper {name}": ["-m", "sweeper", *words] for name, words in QUESTIONS.items()}
+        rows = []
+        for name, words in asked.items():
+            costs = [run([sys.executable, *words], folder) for _ in range(args.repeats)]
+            rows.append({"asked": name, "ms": 1e3 * statistics.median(cost.seconds for cost in costs)})
+    told = {
+        "ms a run": round(wall / args.runs * 1e3, 3),
+        "CPU ms a run": round(cpu / args.runs * 1e3, 3),
+        "kB a run": round(size / args.runs / 1e3, 2),
+    }
+    print(told)
+    said = about(runs=args.runs, params=PARAMS, points=POINTS, repeats=args.repeats, writing=told)
+    keep(args.out, said, rows, bars("asked", "ms"))
 
 
 if __name__ == "__main__":

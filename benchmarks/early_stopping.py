@@ -11,18 +11,15 @@ validation error of the best run.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
 import math
-import os
-import platform
 import statistics
 import tempfile
 import warnings
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from common import about, bars, keep
 
 import sweeper
 
@@ -87,30 +84,21 @@ def main() -> None:
     parser.add_argument("--runs", nargs="*", default=["none:20", "asha:28", "median:22"])
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    rows: dict[str, list[tuple[float, int, int]]] = {}
+    rows, made = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for words in args.runs:
             pruner, _, trials = words.partition(":")
-            rows[words] = [run(seed, int(trials), pruner, folder) for seed in range(args.seeds)]
-            errors, epochs, pruned = zip(*rows[words], strict=True)
-            share = sum(epochs) / sum(row[1] for row in rows[args.runs[0]])
-            spread = statistics.stdev(errors) / math.sqrt(len(errors)) if len(errors) > 1 else math.nan
-            print(
-                f"{words:12} error of the best run {statistics.fmean(errors):.4f} ± {spread:.4f}, "
-                f"epochs {share:.0%}, {statistics.fmean(pruned):.1f} of {trials} runs pruned",
-                flush=True,
-            )
-    if args.out is not None:
-        names = ("sweeper", "optuna", "scikit-learn", "numpy")
-        about = {
-            "date": datetime.now(timezone.utc).date().isoformat(),
-            "python": platform.python_version(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": {name: importlib.metadata.version(name) for name in names},
-            "epochs": EPOCHS,
-            "columns": ["error of the best run", "epochs", "runs pruned"],
-        }
-        args.out.write_text(json.dumps({"about": about, "rows": rows}) + "\n")
+            made[words] = [run(seed, int(trials), pruner, folder) for seed in range(args.seeds)]
+            errors, epochs, pruned = zip(*made[words], strict=True)
+            spread = statistics.stdev(errors) / math.sqrt(len(errors)) if len(errors) > 1 else None
+            rows.append({
+                "pruner:runs": words, "error": statistics.fmean(errors), "± s.e.": spread,
+                "epochs %": 100 * sum(epochs) / sum(row[1] for row in made[args.runs[0]]),
+                "runs pruned": statistics.fmean(pruned), "errors": errors,
+            })  # fmt: skip
+            print(rows[-1], flush=True)
+    said = about("optuna", "scikit-learn", "numpy", epochs=EPOCHS, seeds=args.seeds)
+    keep(args.out, said, rows, bars("pruner:runs", "epochs %"))
 
 
 if __name__ == "__main__":

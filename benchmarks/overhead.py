@@ -8,30 +8,20 @@ hydra-joblib-launcher. They take turns, round after round, so that what else the
     start       seconds of a sweep of one run: its start and its imports
     own         CPU time of the launching process a run, in ms
 
-    python benchmarks/overhead.py --hydra .venv/hydra-joblib --out benchmarks/results/overhead.json
-
-The folder that --hydra names gets an environment with Hydra, if it has none.
+    python benchmarks/overhead.py --peers --out benchmarks/results/overhead.json
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import json
-import os
-import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
-import sweeper
+from common import Cost, Mark, about, bars, keep, peer, run
 
-HYDRA = ("hydra-core==1.3.8", "hydra-joblib-launcher==1.2.0")
 PROGRAM = """
 import {module}
 
@@ -54,13 +44,6 @@ if __name__ == "__main__":
 """
 
 
-class Cost(NamedTuple):
-    """What a command took."""
-
-    seconds: float
-    own: float  # CPU seconds of its process, without its children
-
-
 class Contender(NamedTuple):
     """Something that makes runs: a name, and its command for so many of them, so many at a time."""
 
@@ -79,42 +62,7 @@ class Contender(NamedTuple):
 
     def cost(self, folder: Path, runs: int) -> Cost:
         """Return what so many runs cost."""
-        root = str(Path(sweeper.__file__).parents[1])
-        environment = {
-            **os.environ,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": root if self.name != "Hydra" else "",
-        }
-        began = time.perf_counter()
-        with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(
-                self.words(runs), cwd=folder, env=environment, stdout=output, stderr=output
-            )
-            own = own_seconds(process)
-            if process.returncode:
-                output.seek(0)
-                sys.exit(f"{self.name} ended with {process.returncode}:\n{output.read().decode()[-2000:]}")
-        return Cost(time.perf_counter() - began, own)
-
-
-def own_seconds(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a process, and return the CPU time that it alone has taken, where /proc tells."""
-    stat, own = Path(f"/proc/{process.pid}/stat"), 0.0
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, and still to be looked at
-    if stat.exists():
-        fields = stat.read_text().rpartition(")")[2].split()
-        own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    process.wait()
-    return own
-
-
-def hydra_python(folder: Path) -> str:
-    """Return the Python of an environment with Hydra, made if there is none."""
-    python = folder / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *HYDRA], check=True)
-    return str(python.absolute())
+        return run(self.words(runs), folder, ours=self.name != "Hydra")
 
 
 def measure(contenders: list[Contender], runs: int, rounds: int, folder: Path) -> dict[str, dict[str, float]]:
@@ -137,11 +85,25 @@ def measure(contenders: list[Contender], runs: int, rounds: int, folder: Path) -
             )
     return {
         name: {
-            key: round(statistics.median(values), 3)
+            key: statistics.median(values)
             for key, values in zip(("ms", "start", "own"), zip(*rows, strict=True), strict=True)
         }
         for name, rows in found.items()
     }
+
+
+def marks_of(costs: dict[str, dict[str, float]]) -> list[Mark]:
+    """Return what was to be reached."""
+    marks = []
+    for name, most, times in (("local", 8, 10), ("joblib", 2, 40)):
+        cost = costs.get(f"{name}, 2 at a time")
+        if cost is not None:
+            marks.append(Mark(f"{name}, ms a run at two jobs", cost["ms"], most=most))
+            if hydra := costs.get("Hydra, 2 at a time"):
+                marks.append(Mark(f"{name}, times less than Hydra's", hydra["ms"] / cost["ms"], least=times))
+    if "local, 2 at a time" in costs:
+        marks.append(Mark("the launching process, ms a run", costs["local, 2 at a time"]["own"], most=1))
+    return marks
 
 
 def main() -> None:
@@ -151,40 +113,20 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, nargs="*", default=[1, 2])
-    parser.add_argument("--hydra", type=Path, help="an environment with Hydra")
+    parser.add_argument("--peers", action="store_true", help="beside Hydra")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     contenders = [Contender("inline", 1)]
     for jobs in args.jobs:
         contenders += [Contender(name, jobs) for name in ("local", "joblib", "Parallel")]
-        if args.hydra is not None:
-            contenders.append(Contender("Hydra", jobs, hydra_python(args.hydra)))
+        if args.peers:
+            contenders.append(Contender("Hydra", jobs, peer("hydra")))
     with tempfile.TemporaryDirectory() as folder:
         costs = measure(contenders, args.runs, args.rounds, Path(folder))
-    ratios = {}
-    if args.hydra is not None:
-        for name, cost in costs.items():
-            if name.startswith(("Hydra", "Parallel")):
-                continue
-            hydra = costs.get(f"Hydra, {name.partition(', ')[2]}")
-            if hydra is not None and cost["ms"] > 0:
-                ratios[name] = round(hydra["ms"] / cost["ms"], 1)
-    for name, cost in costs.items():
-        beside = f"  Hydra takes {ratios[name]} times as long" if name in ratios else ""
-        print(f"{name:24} {cost['ms']:8.2f} ms a run{beside}", flush=True)
-    if args.out is not None:
-        about = {
-            "date": datetime.now(timezone.utc).date().isoformat(),
-            "python": platform.python_version(),
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "versions": {**{name: importlib.metadata.version(name) for name in ("sweeper", "joblib")},
-                         **(dict(name.split("==") for name in HYDRA) if args.hydra else {})},
-            "runs": args.runs,
-            "rounds": args.rounds,
-        }  # fmt: skip
-        args.out.write_text(
-            json.dumps({"about": about, "rows": costs, "hydra_over": ratios}, indent=1) + "\n"
-        )
+    peers = {"hydra-core": "1.3.8", "hydra-joblib-launcher": "1.2.0"}
+    said = about("joblib", runs=args.runs, rounds=args.rounds, peers=peers)
+    rows = [{"launcher": name, **cost} for name, cost in costs.items()]
+    keep(args.out, said, rows, bars("launcher", "ms", log=True), marks_of(costs))
 
 
 if __name__ == "__main__":

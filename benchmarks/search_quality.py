@@ -7,24 +7,22 @@ are driven by the `Asker` that a sweep uses; `optuna` and `skopt-default` are th
     regret      the best loss found minus the optimum
     ms          CPU time of one ask, of one thread
 
-    python benchmarks/search_quality.py --methods random tpe gp --out results/search_quality.json --plot
+    python benchmarks/search_quality.py --methods random tpe gp \
+        --out benchmarks/results/search_quality.json
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import importlib.util
 import json
 import math
 import os
-import platform
 import statistics
 import time
 import warnings
 from bisect import bisect
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -33,6 +31,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from common import about, keep
 
 from sweeper.grammar import parse
 from sweeper.records import History, Point, Trial, derive_seed
@@ -364,14 +363,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def write(rows: list[dict[str, Any]], path: Path) -> None:
-    """Write the figures, beside those of other methods that the file holds."""
-    names = ("numpy", "scipy", "optuna", "scikit-optimize", "scikit-learn")
-    about = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {name: importlib.metadata.version(name) for name in names},
-    }
+    """Write the rows, beside those of other methods that the file holds."""
     keys = ("method", "problem", "workers", "trials")
     found = {tuple(row[key] for key in keys): row for row in rows}
     if path.exists():
@@ -379,42 +371,8 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
             found.setdefault(tuple(row[key] for key in keys), row)
     for row in found.values():
         row["regrets"] = [float(f"{regret:.4g}") for regret in row["regrets"]]
-    lines = ",\n  ".join(json.dumps(found[key]) for key in sorted(found, key=str))
-    path.write_text(f'{{"about": {json.dumps(about)},\n "rows": [\n  {lines}\n]}}\n')
-
-
-def plot(path: Path) -> None:
-    """Draw a picture for each problem of the figures in a JSON file, beside it: mean and standard error."""
-    if importlib.util.find_spec("matplotlib") is None:
-        print("No pictures: matplotlib is not installed.")
-        return
-    import matplotlib as mpl
-    import matplotlib.pyplot as plt
-
-    mpl.use("Agg")
-    rows = json.loads(path.read_text())["rows"]
-    colours = {method: f"C{at}" for at, method in enumerate(sorted({row["method"] for row in rows}))}
-    for problem in sorted({row["problem"] for row in rows}):
-        figure, axes = plt.subplots(2, 2, figsize=(10, 7), sharey=True, layout="constrained")
-        for row in (row for row in rows if row["problem"] == problem):
-            across, where = (0 if row["workers"] == 1 else 1), row["seconds"]
-            trials = list(range(1, row["trials"] + 1))
-            for down, at, found in ((0, trials, row["by_trial"]), (1, where, row["by_time"])):
-                mean = np.array([pair[0] for pair in found])
-                spread = np.nan_to_num(np.array([pair[1] for pair in found]))
-                label, colour = f"{row['method']} ({row['seeds']} seeds)", colours[row["method"]]
-                axes[down][across].semilogy(at, mean, label=label, color=colour)
-                low = np.maximum(mean - spread, mean / 10)
-                axes[down][across].fill_between(at, low, mean + spread, color=colour, alpha=0.15)
-        for across, workers in enumerate(("one worker", "four workers of unequal speed")):
-            axes[0][across].set(title=workers, xlabel="trials")
-            axes[1][across].set(xlabel="seconds, of runs that take one in the median")
-        axes[0][0].set_ylabel("regret, mean ± s.e.")
-        axes[1][0].set_ylabel("regret, mean ± s.e.")
-        axes[0][0].legend(fontsize="small")
-        figure.suptitle(problem)
-        figure.savefig(path.with_name(f"{path.stem}-{problem}.png"), dpi=80)
-        plt.close(figure)
+    said = about("numpy", "scipy", "optuna", "scikit-optimize", "scikit-learn")
+    keep(path, said, [found[key] for key in sorted(found, key=str)], {"kind": "regrets"}, shown=False)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -430,7 +388,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--problems", nargs="*", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--out", type=Path, help="a JSON file; rows that it has of other methods are kept")
-    parser.add_argument("--plot", action="store_true", help="draw the figures of the JSON file, beside it")
     args = parser.parse_args(argv)
     rows = []
     for problem in args.problems:
@@ -443,8 +400,6 @@ def main(argv: Sequence[str] | None = None) -> None:
                 print(line(rows[-1]), flush=True)
                 if args.out is not None:
                     write(rows, args.out)
-    if args.plot:
-        plot(args.out)
 
 
 if __name__ == "__main__":

@@ -267,7 +267,8 @@ def test_links_between_documents_lead_somewhere(reference):
     for document in [ROOT / "CHANGELOG.md", *DOCUMENTS]:
         for link, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^):]*))?\)", document.read_text()):
             target = (document.parent / link).resolve() if link else document
-            if target.is_relative_to(PAGES) and str(target.relative_to(PAGES)) in reference.PAGES:
+            made = {*reference.PAGES, "speed.md"}
+            if target.is_relative_to(PAGES) and str(target.relative_to(PAGES)) in made:
                 continue  # the site's own check sees to it
             assert target.exists(), f"{document.name} links to {link}"
             if anchor:
@@ -280,8 +281,8 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path):
-    if not find_spec("material"):
-        pytest.skip("mkdocs-material is not installed")
+    if not (find_spec("material") and find_spec("matplotlib")):
+        pytest.skip("mkdocs-material or matplotlib is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", "docs/mkdocs.yml", "-d", tmp_path]
     process = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert process.returncode == 0, process.stderr

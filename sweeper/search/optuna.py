@@ -45,7 +45,7 @@ class Optuna:
 
     def _draw(self, sampler: Any, space: Space, study: Any) -> Point:
         trial = self.optuna.trial.FrozenTrial(
-            number=len(study.trials), state=self.optuna.trial.TrialState.RUNNING, value=None,
+            number=len(study.get_trials(deepcopy=False)), state=self.optuna.trial.TrialState.RUNNING, value=None,
             datetime_start=None, datetime_complete=None, params={}, distributions={}, user_attrs={},
             system_attrs={}, intermediate_values={}, trial_id=-1,
         )  # fmt: skip
