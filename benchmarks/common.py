@@ -152,9 +152,8 @@ def keep(
     """Print rows and marks, and write them where that is asked for."""
     rows = [{key: rounded(value) for key, value in row.items()} for row in rows]
     for row in rows if shown else ():
-        print(
-            "  ".join(f"{key} {value}" for key, value in row.items() if not isinstance(value, (list, tuple)))
-        )
+        cells = {key: value for key, value in row.items() if not isinstance(value, (list, tuple))}
+        print("  ".join(f"{key} {value}" for key, value in cells.items()))
     for mark in marks:
         kept = mark.data()
         print(f"{'met' if mark.met else 'MISSED'}: {mark.what}: {kept['measured']:g}, {kept['mark']}")

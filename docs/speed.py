@@ -112,9 +112,15 @@ def _svg(result: Mapping[str, Any]) -> str:
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.hashsalt"] = "sweeper"
-    draw = {"bars": _bars, "lines": _lines, "regrets": _regrets}[result["figure"]["kind"]]
-    figure = Figure(layout="constrained")
-    draw(figure, result["rows"], result["figure"])
+    mpl.rcParams["svg.fonttype"] = "none"
+    figure, rows, how = Figure(layout="constrained"), result["rows"], result["figure"]
+    match how["kind"]:
+        case "bars":
+            _bars(figure, rows, how)
+        case "lines":
+            _lines(figure, rows, how)
+        case "regrets":
+            _regrets(figure, rows)
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
@@ -149,7 +155,7 @@ def _lines(figure: Any, rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any
     figure.legend(loc="outside right upper", fontsize="small")
 
 
-def _regrets(figure: Any, rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> None:
+def _regrets(figure: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     """Draw the regrets by trial and by time: a row of four for each problem, mean and standard error."""
     problems = {problem: [row for row in rows if row["problem"] == problem] for problem in _problems(rows)}
     figure.set_size_inches(14, 3 * len(problems))

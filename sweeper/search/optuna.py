@@ -44,8 +44,9 @@ class Optuna:
             return self._draw(self.make(rng.getrandbits(32)), space, study)
 
     def _draw(self, sampler: Any, space: Space, study: Any) -> Point:
+        number = len(study.get_trials(deepcopy=False))
         trial = self.optuna.trial.FrozenTrial(
-            number=len(study.get_trials(deepcopy=False)), state=self.optuna.trial.TrialState.RUNNING, value=None,
+            number=number, state=self.optuna.trial.TrialState.RUNNING, value=None,
             datetime_start=None, datetime_complete=None, params={}, distributions={}, user_attrs={},
             system_attrs={}, intermediate_values={}, trial_id=-1,
         )  # fmt: skip
