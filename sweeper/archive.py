@@ -117,7 +117,7 @@ def _ended(outcome: Outcome) -> Outcome:
 
 def _sweep(directory: str, *, every: bool = False) -> Archive:
     """Return what a sweep's directory tells; of `every` attempt, or of those that came to the runs' ends."""
-    found, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
+    found, events = read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     record = _record(
         found, directory, id=found["id"], started=found["started"], search=found["search"],
         seed=found["seed"], overrides=tuple(found["overrides"]),

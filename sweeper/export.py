@@ -37,7 +37,7 @@ def export_optuna(directory: str, path: str) -> str:
     import sqlalchemy
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    record, events = read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
+    record, events = read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     url = f"sqlite:///{path}"
     goals = [part.split(" ", 1) for part in record["objective"].split(", ")]
     ways = [way for way, _ in goals]

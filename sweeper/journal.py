@@ -56,35 +56,37 @@ class Journal:
 def _drop_torn_line(path: str) -> None:
     """Cut off what a process that was killed, or had no room, wrote of its last line."""
     with suppress(FileNotFoundError), open(path, "rb+") as file:
-        content = file.read()
-        if not content.endswith(b"\n"):
-            file.truncate(content.rfind(b"\n") + 1)
+        if not file.seek(0, os.SEEK_END):
+            return
+        file.seek(-1, os.SEEK_END)
+        if file.read() != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
-def read_journal(path: str) -> list[dict[str, Any]]:
-    """Return the lines of a journal, but for a last one that was cut off while it was written.
+def read_journal(path: str) -> Iterator[dict[str, Any]]:
+    """Yield the lines of a journal, but for a last one that was cut off while it was written.
 
     Raises:
         RecordError: if another one cannot be read.
     """
-    found = []
+    torn = 0
     with open(path, encoding="utf-8", errors="replace") as file:
-        lines = file.readlines()
-    for at, line in enumerate(lines):
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            if at < len(lines) - 1:
+        for number, line in enumerate(file, 1):
+            if torn:
                 raise RecordError(
-                    "A line of the record is not whole", f"{path}:{at + 1}", "Mend it, or take it away."
-                ) from None
-    return found
+                    "A line of the record is not whole", f"{path}:{torn}", "Mend it, or take it away."
+                )
+            try:
+                yield json.loads(line)
+            except ValueError:
+                torn = number
 
 
 def has_begun(directory: str) -> bool:
     """Whether there is a sweep in a directory, one that came to write its first line."""
     path = os.path.join(directory, "sweep.jsonl")
-    return os.path.exists(path) and bool(read_journal(path))
+    return os.path.exists(path) and any(True for _ in read_journal(path))
 
 
 def journaled(outcome: Outcome) -> dict[str, Any]:
@@ -189,7 +191,6 @@ class Earlier(NamedTuple):
     id: str
     seed: int
     epoch: float
-    events: list[dict[str, Any]]
     retry_failed: bool = False
     overrides: tuple[str, ...] = ()  # given to this resume and to those before it
     warm: Mapping[str, Any] | None = None  # what was known beforehand
@@ -222,16 +223,17 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
     directory = os.path.abspath(directory)
     record = read_sweep(directory)
     path = os.path.join(directory, "sweep.jsonl")
-    events = read_journal(path) if os.path.exists(path) else []
-    begun = next((event for event in events if event["event"] == "begin"), None)
+    events = read_journal(path) if os.path.exists(path) else iter(())
+    starts = [event for event in events if event["event"] in ("begin", "resume")]
+    begun = next((event for event in starts if event["event"] == "begin"), None)
     if begun is None:
         raise RecordError(
             f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole",
             hint="Start it again as it was started the first time.",
         )
-    given = [text for event in events if event["event"] == "resume" for text in event.get("overrides", ())]
+    given = [text for event in starts if event is not begun for text in event.get("overrides", ())]
     return Earlier(
-        directory, record["id"], record["seed"], begun["epoch"], events, retry_failed,
+        directory, record["id"], record["seed"], begun["epoch"], retry_failed,
         (*given, *overrides), begun.get("warm"),
     )  # fmt: skip
 

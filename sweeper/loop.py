@@ -10,17 +10,17 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from .current import read_reports
 from .errors import RecordError, SweeperError, UsageError
 from .job import ended_badly, read_record, run_job, write_record
 from .journal import (
-    Earlier,
     Journal,
     journaled,
     outcome_from,
@@ -130,13 +130,13 @@ class Sweep:
         self.order.append(asked.number)
         self.trials.close(asked.number, result.outcome)
 
-    def restore(self, earlier: Earlier) -> None:
-        """Bring the sweep to where an earlier process left it.
+    def restore(self, events: Iterable[Mapping[str, Any]], *, retry_failed: bool) -> None:
+        """Bring the sweep to where an earlier process left it, by what its journal says.
 
         Raises:
             RecordError: if its points do not belong to the space.
         """
-        for event in earlier.events:
+        for event in events:
             number: int = event.get("number", -1)
             if event["event"] == "ask":
                 point = point_from(event["point"])
@@ -155,7 +155,7 @@ class Sweep:
                 self.removed.add(number)
             elif event["event"] == "end":
                 self.begun.pop(number, None)
-                failed = event["status"] == FAILED and earlier.retry_failed
+                failed = event["status"] == FAILED and retry_failed
                 again = event["status"] == CANCELLED or failed or event.get("again", False)
                 if not again:
                     self.restore_end(number, event["attempt"], outcome_from(event))
@@ -222,8 +222,9 @@ class Sweep:
         """Tell what an earlier process may not have come to tell."""
         for result in results:
             if result.number not in self.removed:
-                job = self.job_again(self.runs[result.number], result.attempt, result.directory)
-                self.trackers.retell(job, result.outcome)
+                number, attempt, directory = result.number, result.attempt, result.directory
+                whole = partial(self.job_again, self.runs[number], attempt, directory)
+                self.trackers.retell(self.maker.brief(number, attempt, directory), result.outcome, whole)
 
     def give_up(self) -> None:
         """Tell the trackers what came of runs that were to be made again, when nobody will."""

@@ -25,12 +25,13 @@ def new_id() -> str:
 def make_directory(path: str, *, fixed: bool) -> str:
     """Create a directory and return its absolute path; a taken one gets -2, -3, … unless fixed."""
     path = os.path.abspath(path)
+    count, found = 1, path
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        count, found = 1, path
         while True:
             try:
                 os.mkdir(found)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
             except FileExistsError:
                 if fixed and os.path.isdir(found):
                     return found
@@ -138,6 +139,13 @@ class JobMaker(NamedTuple):
             redact=settings.redact(),
             verbose=settings.job.loggers(),
         )
+
+    def brief(self, number: int, attempt: int, directory: str) -> Job:
+        """Return a run's job with nothing but what tells which one it is."""
+        return Job(
+            number, attempt, directory, {}, self.program.ref, sweep_id=self.sweep_id,
+            sweep_directory=self.sweep_directory, folder=self.program.folder,
+        )  # fmt: skip
 
     def hydra_facts(self, composed: Composed, texts: Sequence[str]) -> dict[str, Any]:
         """Return what Hydra's node would say of a run, as far as it is known before the run."""

@@ -85,7 +85,7 @@ def run_sweep(
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
         sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
         if earlier is not None:  # read again, now that nobody else writes it
-            sweep.restore(earlier._replace(events=read_journal(journal.path)))
+            sweep.restore(read_journal(journal.path), retry_failed=earlier.retry_failed)
             sweep.tell_trackers(sweep.results())
         event = "begin" if earlier is None else "resume"
         journal.write(

@@ -189,7 +189,7 @@ def _values(run: Row, goals: Sequence[Goal]) -> list[float]:
 def _records(directory: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return a sweep's own record and its journal, or as much of them as is there."""
     try:
-        return read_sweep(directory), read_journal(os.path.join(directory, "sweep.jsonl"))
+        return read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     except (OSError, SweeperError):
         return {}, []
 

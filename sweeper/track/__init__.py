@@ -128,9 +128,12 @@ class Trackers:
         """Tell all of them; see `Tracker`."""
         self._tell("finish", run, outcome)
 
-    def retell(self, run: Job, outcome: Outcome) -> None:
-        """Tell those of a run that an earlier process made which do not know of it."""
-        self._tell("retell", run, outcome)
+    def retell(self, run: Job, outcome: Outcome, whole: Callable[[], Job]) -> None:
+        """Tell those of a run that an earlier process made which do not know of it; `whole` makes its job.
+
+        `run` needs no more than its ids and its directory.
+        """
+        self._tell("retell", run, outcome, whole)
 
     def close(self, status: str) -> None:
         """Tell all of them, and wait until they have written what they know."""
@@ -237,11 +240,13 @@ class _Line:
                 self._note_told()
         return came
 
-    def retell(self, run: Job, outcome: Outcome, *, all_of_it: bool = False) -> None:
-        """Tell of a run that was made before; unless the tracker has its end, if that is enough."""
-        has = getattr(self.tracker, "has", self._was_told)
-        if not all_of_it and has(run):
-            return
+    def retell(self, run: Job, outcome: Outcome, whole: Callable[[], Job] | None = None) -> None:
+        """Tell of a run that was made before; where `whole` makes its job, unless its end is known."""
+        if whole is not None:
+            has = getattr(self.tracker, "has", self._was_told)
+            if has(run):
+                return
+            run = whole()
         self._do("start", (run,))
         for line in read_reports(run.directory)[0]:
             self._do("log", (run, line["metrics"], line["step"], line["time"]))
@@ -338,7 +343,7 @@ def tell_again(
     line = _Line(name, _kind(name, options), _shown(sweep), _given(options), threaded=False)
     line.tracker = line.make()
     for job, outcome in runs:
-        line.retell(job, outcome, all_of_it=True)
+        line.retell(job, outcome)
     line.tracker.close(status)
     return line.tracker
 
