@@ -117,6 +117,26 @@ def resume(directory: str, settings: Sequence[str]) -> int:
     return subprocess.call(command, cwd=program["folder"])  # noqa: S603  the user's own
 
 
+def exported(directory: str, tool: str) -> str:
+    """Return what the program of a sweep prints with `--export`; it says itself why it cannot.
+
+    Raises:
+        RecordError: if that program cannot be started again, or refuses.
+    """
+    import subprocess
+
+    program = read_sweep(directory)["program"]
+    command = [*program_words(program), "--resume", directory, "--export", tool]
+    if not os.path.isdir(program["folder"]):
+        raise RecordError(f"The sweep was made in {program['folder']}, which is gone", directory)
+    done = subprocess.run(  # noqa: S603  the user's own
+        command, cwd=program["folder"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RecordError(done.stderr.strip().removeprefix("error: ").replace("\n  ", "\n"))
+    return done.stdout
+
+
 def program_words(program: Mapping[str, Any]) -> list[str]:
     """Return the words that start a program again: an interpreter, and what it runs.
 
