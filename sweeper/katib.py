@@ -1,4 +1,4 @@
-"""A sweep as an Experiment of Katib's, which searches on Kubernetes: a job for each trial, a pod for each job.
+"""A sweep as an Experiment of Katib's, which searches on Kubernetes: each trial is a job there.
 
 What Katib has no words for is refused; nothing is left out unsaid. Runs nothing.
 """
@@ -16,7 +16,7 @@ from . import yamls
 from .errors import SpaceError, UsageError
 from .grammar import Override, show
 from .plan import Plan
-from .points import Points
+from .points import Points, firsts
 from .records import Program
 from .redact import hidden
 from .search import Asker, make_searcher
@@ -107,7 +107,7 @@ def _parameters(points: Points) -> tuple[Parameter, ...]:
     names = {parameter.name for parameter in found}
     for root in space.roots:
         for value in getattr(root.domain, "values", ()) if root.is_group else ():
-            chosen = space.complete(lambda p, root=root, value=value: value if p is root else p.first())
+            chosen = space.complete(firsts(root, value))
             others = {parameter.name for parameter in space.active(chosen)}
             if differing := sorted(others ^ names):
                 listed = ", ".join(name.partition(" [")[0] for name in differing)

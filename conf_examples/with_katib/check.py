@@ -1,4 +1,4 @@
-"""Hold an Experiment against Katib's own models: every key known, every value of its type. No cluster is needed.
+"""Read an Experiment with Katib's own models: is every key known, and each value of its type?
 
 Usage:
     python check.py experiment.yaml
