@@ -68,7 +68,7 @@ def _refusal(reasons: Sequence[str]) -> SpaceError:
     return SpaceError(
         "Katib cannot make this sweep",
         "\n".join(f"    {reason}" for reason in reasons),
-        "Leave that out, or search here, and let a cluster make the runs: sweeper/launcher=dask, ray or slurm.",
+        "Leave that out, or search here and have a cluster make the runs: sweeper/launcher=dask, ray, slurm.",
     )
 
 
@@ -130,12 +130,12 @@ def _unspeakable(
     for parameter in parameters:
         for value in _feasible(parameter.domain)["feasibleSpace"].get("list", ()):
             if re.search(r"""['"\\\n]""", value):
-                yield f"{parameter.key}={value}: it puts values into the command line as they are, quotes too"
+                yield f"{parameter.key}={value}: it puts values into a command as they are, quotes too"
                 break
     searched = {parameter.override.name for parameter in parameters}
     for override in overrides:
         if override.name not in searched and hidden(override.name, redact) and "${" not in override.text:
-            yield f"{override.name}: a secret; let the pod's environment have it: {override.name}='${{oc.env:…}}'"
+            yield f"{override.name}: a secret; let the pod's environment have it: ${{oc.env:…}}"
 
 
 def _feasible(domain: Domain) -> dict[str, Any]:

@@ -29,7 +29,12 @@ class SweepOperator(BaseOperator):
         if (FOLDER / directory / "sweep.jsonl").exists():
             words = ["--resume", directory, "--retry-failed"]
         else:
-            words = ["--trials", str(params["trials"]), *params["overrides"], f"sweeper.sweep.dir={directory}"]
+            words = [
+                "--trials",
+                str(params["trials"]),
+                *params["overrides"],
+                f"sweeper.sweep.dir={directory}",
+            ]
         code = self.hook.run_command([PYTHON, "train.py", *words], cwd=str(FOLDER)).exit_code
         if code == 2:
             raise AirflowFailException("A mistake, which no retry mends: see above")

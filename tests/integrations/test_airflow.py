@@ -59,7 +59,9 @@ def test_a_retry_goes_on_with_the_sweep_and_its_best_is_handed_on(example, airfl
     (example.folder / "train.py").write_text(TROUBLED)
     dag = example.folder / "nightly.py"
     dag.write_text(dag.read_text().replace("duration(hours=5)", "duration(seconds=4)"))
-    monkeypatch.setenv("PROGRAM_PYTHON", sys.executable)  # the program's environment is another than Airflow's
+    monkeypatch.setenv(
+        "PROGRAM_PYTHON", sys.executable
+    )  # the program's environment is another than Airflow's
     said = airflow("dags", "test", "nightly", "--conf", '{"trials": 4, "overrides": ["model.l1_ratio=0.5"]}')
 
     commands = re.findall(r"Running command: \[(.*?)\]", said)

@@ -76,16 +76,26 @@ def mistakes(experiment: dict):
         or not spec["objective"]["objectiveMetricName"]
     ):
         yield "objective"
+    for form in spec["metricsCollectorSpec"]["source"]["filter"]["metricsFormat"]:
+        if not re.search(r"\(.*\).*\(.*\)", form) or ";" in form:  # which it joins them by
+            yield "metricsFormat"
     for each in spec["parameters"]:
-        space = each["feasibleSpace"]
-        if each["parameterType"] in ("int", "double"):
-            if "list" in space or not (space["min"] and space["max"]):
-                yield f"the ends of {each['name']}"
-            if space.get("distribution") not in (None, "uniform", "logUniform", "normal", "logNormal"):
-                yield f"the distribution of {each['name']}"
-        elif each["parameterType"] not in ("categorical", "discrete") or set(space) != {"list"}:
-            yield f"the list of {each['name']}"
-    template = spec["trialTemplate"]
+        yield from mistakes_of_a_parameter(each)
+    yield from mistakes_of_a_template(spec["trialTemplate"], {each["name"] for each in spec["parameters"]})
+
+
+def mistakes_of_a_parameter(each: dict):
+    space = each["feasibleSpace"]
+    if each["parameterType"] in ("int", "double"):
+        if "list" in space or not (space["min"] and space["max"]):
+            yield f"the ends of {each['name']}"
+        if space.get("distribution") not in (None, "uniform", "logUniform", "normal", "logNormal"):
+            yield f"the distribution of {each['name']}"
+    elif each["parameterType"] not in ("categorical", "discrete") or set(space) != {"list"}:
+        yield f"the list of {each['name']}"
+
+
+def mistakes_of_a_template(template: dict, parameters: set[str]):
     text, references = json.dumps(template["trialSpec"]), set()
     for each in template["trialParameters"]:
         placeholder = f"${{trialParameters.{each['name']}}}"
@@ -93,19 +103,16 @@ def mistakes(experiment: dict):
             yield f"the trial's parameter {each['name']}"
         references.add(each["reference"])
         text = text.replace(placeholder, "test-value")
-    if "${trialParameters." in text or references != {each["name"] for each in spec["parameters"]}:
+    if "${trialParameters." in text or references != parameters:
         yield "parameters without a reference"
-    if not all(template[key] for key in ("primaryContainerName", "successCondition", "failureCondition")):
-        yield "trialTemplate"
+    if not all(template[key] for key in ("successCondition", "failureCondition")):
+        yield "conditions"
     job = template["trialSpec"]
     if "metadata" in job or (job["apiVersion"], job["kind"]) != ("batch/v1", "Job"):
         yield "trialSpec"
     containers = [each["name"] for each in job["spec"]["template"]["spec"]["containers"]]
     if template["primaryContainerName"] not in containers:
         yield "primaryContainerName"
-    for form in spec["metricsCollectorSpec"]["source"]["filter"]["metricsFormat"]:
-        if not re.search(r"\(.*\).*\(.*\)", form) or ";" in form:  # which it joins them by
-            yield "metricsFormat"
 
 
 # --------------------------------------------------------------------------------- what is written
@@ -202,7 +209,7 @@ TPE = ("sweeper/search=tpe", "lr=interval(0, 1)")
         ((*TPE, "sweeper/pruner=median"), "sweeper/pruner=median"),
         ((*TPE, "sweeper.objective.metric=[loss,size]"), "it has one objective"),
         (("sweeper/search=cmaes", "lr=interval(0, 1)"), "wants two numbers or more, and here are 1"),
-        (("""name="it's",b""",), r"name='it\'s': it puts values into the command line as they are"),
+        (("""name="it's",b""",), r"name='it\'s': it puts values into a command as they are"),
         ((*TPE, "db.password=hunter2"), "db.password: a secret; let the pod's environment have it"),
         (("sweeper/search=tpe",), "There is nothing to search"),
         (("depth=3",), "There is nothing to search"),
