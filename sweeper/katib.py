@@ -61,6 +61,8 @@ def manifest(plan: Plan, program: Program) -> str:
     overrides = [o for o in points.overrides(points.space.first()) if not _OF_THE_SWEEP.match(o.name)]
     if reasons := list(_unspeakable(search.name, parameters, overrides, plan.settings.redact())):
         raise _refusal(reasons)
+    if plan.base.hydra.get("mode"):  # which may say that a command without flags sweeps
+        program = program._replace(flags=(*program.flags, "--run"))
     return yamls.dump(_experiment(plan.settings, program, parameters, overrides, total or 1))
 
 

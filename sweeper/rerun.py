@@ -118,12 +118,13 @@ def resume(directory: str, settings: Sequence[str]) -> int:
 
 
 def exported(directory: str, tool: str) -> str:
-    """Return what the program of a sweep prints with `--export`; it says itself why it cannot.
+    """Return what the program of a sweep prints with `--export`.
 
     Raises:
-        RecordError: if that program cannot be started again, or refuses.
+        RecordError: if that program cannot be started again, or refuses, with its own words.
     """
     import subprocess
+    import sys
 
     program = read_sweep(directory)["program"]
     command = [*program_words(program), "--resume", directory, "--export", tool]
@@ -132,8 +133,12 @@ def exported(directory: str, tool: str) -> str:
     done = subprocess.run(  # noqa: S603  the user's own
         command, cwd=program["folder"], capture_output=True, text=True, check=False
     )
+    if done.returncode == 2 and "error: " in done.stderr:
+        raise RecordError(done.stderr.partition("error: ")[2].strip().replace("\n  ", "\n"))
     if done.returncode:
-        raise RecordError(done.stderr.strip().removeprefix("error: ").replace("\n  ", "\n"))
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise RecordError("The program of the sweep does not start", f"    {last}", "Mend it first.")
+    sys.stderr.write(done.stderr)
     return done.stdout
 
 

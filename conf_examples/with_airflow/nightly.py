@@ -41,7 +41,7 @@ class SweepOperator(BaseOperator):
         if code != 0:
             raise AirflowException(f"Not all runs ended well (exit code {code}): a retry makes the others")
         best = [PYTHON, "-m", "sweeper", "best", directory, "-n", "1", "--json"]
-        return json.loads(subprocess.run(best, cwd=FOLDER, check=True, capture_output=True).stdout)[0]
+        return json.loads(subprocess.run(best, cwd=FOLDER, check=True, stdout=subprocess.PIPE).stdout)[0]
 
     def on_kill(self):
         self.hook.send_sigterm()

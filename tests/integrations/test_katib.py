@@ -192,6 +192,11 @@ def test_names_are_made_such_as_kubernetes_takes(experiment):
     assert names == ["a-b", "a-b-2"]
 
 
+def test_a_tree_that_sweeps_by_itself_makes_a_single_run_in_a_trial(project, experiment):
+    project.write(config="lr: 0.1\nhydra: {mode: MULTIRUN}")
+    assert line_of(experiment("lr=1,2")).startswith("python train.py --run \\\n")
+
+
 # --------------------------------------------------------------------------------- what is refused
 
 
@@ -321,6 +326,7 @@ def test_one_that_katib_cannot_make_is_refused_there_too(parabola):
     parabola.run("--search", "lhs", "--trials", "2", "x=interval(0, 5)")
     ended = type_sweeper(parabola.folder, "export", "last", "--to", "katib", code=2)
     assert ended.err.startswith("error: Katib cannot make this sweep\n")
-    (parabola.folder / "train.py").unlink()
+    (parabola.folder / "train.py").write_text("def")
     ended = type_sweeper(parabola.folder, "export", "last", "--to", "katib", code=2)
-    assert "train.py" in ended.err and "Traceback" not in ended.err
+    said = "error: The program of the sweep does not start\n      SyntaxError: invalid syntax\n  Mend it first.\n"
+    assert ended.err == said
