@@ -1,6 +1,6 @@
 """A sweep as an Experiment of Katib's, which searches on Kubernetes: each trial is a job there.
 
-What Katib has no words for is refused; nothing is left out unsaid. Runs nothing.
+What Katib has no words for is refused, with the reasons. Runs nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .points import Points, firsts
 from .records import Program
 from .redact import hidden
 from .search import Asker, make_searcher
-from .settings import OPTIONS, Settings
-from .space import Choices, Domain, Floats, Integers, Parameter
+from .settings import OPTIONS, SearchSettings, Settings
+from .space import Domain, Floats, Integers, Parameter
 from .sweeps import checked_points, planned
 
 IMAGE = "IMAGE"  # stands where the image of the user's own is to stand
@@ -92,8 +92,15 @@ def _beyond(settings: Settings) -> Iterator[str]:
         "patience": "it stops after a number of trials, or at a target",
     }
     for name, why in words.items():
-        if getattr(search, name) not in (None, [], "", 1):
+        if getattr(search, name) != getattr(SearchSettings(), name):
             yield f"sweeper.search.{name}: {why}"
+    if search.name == "sobol" and search.seed is not None:
+        yield "sweeper.search.seed: its sobol takes none"
+    for name, value in search.options.items():
+        if name not in _OPTIONS.get(search.name, {}) and value != OPTIONS["search"].get(search.name, {}).get(
+            name
+        ):
+            yield f"sweeper.search.{name}: it has no such option"
 
 
 def _parameters(points: Points) -> tuple[Parameter, ...]:
@@ -148,9 +155,7 @@ def _feasible(domain: Domain) -> dict[str, Any]:
         case Integers(low=low, high=high, step=1, log=log):
             kind, ends = "int", {"min": str(low), "max": str(high)}
         case _:  # its searches pass over the step of an int
-            values = (
-                domain.values if isinstance(domain, Choices) else [*map(domain.at, range(domain.size or 0))]
-            )
+            values = [domain.at(index) for index in range(domain.size or 0)]
             number = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
             kind = "discrete" if number else "categorical"
             return {"parameterType": kind, "feasibleSpace": {"list": [show(value) for value in values]}}
@@ -239,7 +244,7 @@ def _algorithm(settings: Settings) -> dict[str, Any]:
         for key, name in _OPTIONS.get(search.name, {}).items()
         if search.options.get(key) not in (None, shipped[key])
     }
-    if search.seed is not None and search.name != "sobol":
+    if search.seed is not None:
         said["random_state"] = search.seed
     listed = [{"name": name, "value": str(value)} for name, value in said.items()]
     return {"algorithmName": ALGORITHMS[search.name], **({"algorithmSettings": listed} if listed else {})}

@@ -1,6 +1,7 @@
 """A search each night, and the best of it put to use: a DAG for Airflow 3.
 
-Airflow and the program may live in two environments: PROGRAM_PYTHON names the interpreter of the program's.
+Airflow and the program may live in two environments and two folders: PROGRAM_PYTHON and PROGRAM_FOLDER name the
+program's.
 """
 
 import json
@@ -16,7 +17,7 @@ from airflow.providers.standard.hooks.subprocess import SubprocessHook
 from airflow.sdk import BaseOperator, Param, dag, task
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(os.environ.get("PROGRAM_FOLDER", Path(__file__).parent))
 PYTHON = os.environ.get("PROGRAM_PYTHON", sys.executable)
 
 

@@ -29,8 +29,8 @@ def sweep(
     import sys
     from pathlib import Path
 
-    search_it = ["train.py", "--search", search, "--trials", str(trials), "--jobs", str(jobs), *overrides]
-    subprocess.run([sys.executable, *search_it], check=True)
+    program = [sys.executable, "train.py", "--search", search, "--trials", str(trials), "--jobs", str(jobs)]
+    subprocess.run([*program, *overrides], check=True)
 
     sweeper = [sys.executable, "-m", "sweeper"]
     subprocess.run([*sweeper, "report", "last", "--out", report.path], check=True)
