@@ -1,7 +1,7 @@
 """A search each night, and the best of it put to use: a DAG for Airflow 3.
 
-Airflow and the program may live in two environments and two folders: PROGRAM_PYTHON and PROGRAM_FOLDER name the
-program's.
+Airflow and the program may live in two environments and two folders: PROGRAM_PYTHON and PROGRAM_FOLDER name
+those of the program.
 """
 
 import json

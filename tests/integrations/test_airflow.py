@@ -2,21 +2,35 @@
 
 import json
 import re
+import shutil
 import sqlite3
+import subprocess
 import sys
 from contextlib import closing
 
 import pytest
+from conftest import environment, python_for
 
 pytestmark = pytest.mark.example("with_airflow")
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory):
+    """A database of Airflow's with nothing in it yet, made once."""
+    home = tmp_path_factory.mktemp("airflow")
+    known = {**environment(), "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "false"}
+    command = [python_for("with_airflow"), "-m", "airflow", "db", "migrate"]
+    subprocess.run(command, env=known, check=True, capture_output=True)
+    return home / "airflow.db"
+
+
 @pytest.fixture
-def airflow(example, monkeypatch):
+def airflow(example, database, monkeypatch):
     """What runs `airflow …` in the folder of the example."""
     for name, value in re.findall(r'(\w+)=("[^"]*"|\S+)', (example.folder / "here.sh").read_text()):
         monkeypatch.setenv(name, value.strip('"').replace("$PWD", str(example.folder)))
-    example.run("-m", "airflow", "db", "migrate")
+    (example.folder / "airflow").mkdir()
+    shutil.copy(database, example.folder / "airflow")
 
     def run(*words: str, code: int = 0) -> str:
         ended = example.run("-m", "airflow", *words, code=code)
