@@ -242,6 +242,8 @@ class _Start:
     def _sweep(self, plan: Plan, program: Program, command: Command) -> Any:
         from . import sweeps
 
+        if "--export" in command:
+            return _export(plan, program)
         if _rank() is not None and os.environ["WORLD_SIZE"] != "1":
             raise UsageError(
                 f"This is one of {os.environ['WORLD_SIZE']} processes of one run (RANK and WORLD_SIZE are "
@@ -298,6 +300,8 @@ class _Start:
         program = program_of(self.function, command)._replace(
             flags=tuple(made["flags"]), folder=made["folder"]
         )
+        if "--export" in command:
+            return _export(plan, program)
         with _launchers_logging(plan, program):
             quiet = "--quiet" in command
             return self._end(sweeps.run_sweep(self._with_chdir(plan), program, earlier=earlier, quiet=quiet))
@@ -482,6 +486,12 @@ def _launchers_logging(plan: Plan, program: Program) -> Iterator[None]:
         config = resolve.resolve(plan.settings.logging, whole, "the logging")
     with output.logged(config):
         yield
+
+
+def _export(plan: Plan, program: Program) -> None:
+    from .katib import manifest
+
+    print(manifest(plan, program), end="")  # noqa: T201
 
 
 def _reached(function: Callable[..., Any], error: BaseException) -> bool:

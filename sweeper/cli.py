@@ -42,6 +42,10 @@ FLAGS = (
     Flag(("--rerun",), "make the run in a directory again, from its record", "DIR"),
     Flag(("--quiet", "-q"), "print nothing of a sweep but its last line"),
     Flag(("--dry-run",), "list the runs and make none"),
+    Flag(
+        ("--export",), "print the sweep as another tool has it, and make no run", "TOOL", sweeps=True,
+        choices=("katib",),
+    ),
     Flag(("--cfg", "-c"), "print the config and stop", "WHAT", choices=("job", "sweeper", "hydra", "all")),
     Flag(("--resolve",), "with --cfg, resolve the interpolations"),
     Flag(("--package", "-p"), "with --cfg, print this node only", "KEY"),

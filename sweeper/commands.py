@@ -143,6 +143,7 @@ def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argpar
     export.add_argument("--to", choices=list(_EXPORTS), required=True, help="the tool, or the format")
     export.add_argument("--out", metavar="FILE", help="the file; standard output, or SWEEP/optuna.db")
     export.add_argument("--uri", help="of MLflow; the sweep's own, or MLFLOW_TRACKING_URI, by default")
+    export.add_argument("--image", help="for Katib: the image that has the program; IMAGE if not said")
     doctor = command("doctor", _doctor, "find out whether a tracker's server works, and what slows it down")
     doctor.add_argument("tracker", choices=["mlflow"])
     doctor.add_argument("--uri", help="of MLflow; MLFLOW_TRACKING_URI by default")
@@ -461,10 +462,14 @@ def _export_table(asked: Any) -> None:
     ledger = Ledger(asked.db)
     rows = ledger.runs(sweep=ledger.find_sweep(asked.sweep)["id"], sort="number")
     text = export_csv(rows) if asked.to == "csv" else export_json(rows)
-    if asked.out is None:
+    _write(text, asked.out)
+
+
+def _write(text: str, path: str | None) -> None:
+    if path is None:
         sys.stdout.write(text)
         return
-    with open(asked.out, "w", encoding="utf-8") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(text)
 
 
@@ -485,9 +490,21 @@ def _export_mlflow(asked: Any) -> None:
     print(export_mlflow(directory, asked.uri))
 
 
+def _export_katib(asked: Any) -> None:
+    from . import yamls
+    from .katib import IMAGE
+    from .rerun import exported
+
+    text = exported(find_directory(asked.sweep, asked.db), "katib")
+    if asked.image is not None:
+        text = text.replace(f"image: {IMAGE}\n", yamls.dump({"image": asked.image}))
+    _write(text, asked.out)
+
+
 _EXPORTS: dict[str, Callable[[Any], None]] = {
     "csv": _export_table,
     "json": _export_table,
+    "katib": _export_katib,
     "mlflow": _export_mlflow,
     "optuna": _export_optuna,
 }

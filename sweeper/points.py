@@ -76,7 +76,7 @@ class Points:
         for root in self.space.roots:
             if root.is_group:
                 for value in getattr(root.domain, "values", ()):
-                    yield self.space.complete(_firsts(root, value))
+                    yield self.space.complete(firsts(root, value))
 
     def point_of(self, values: Mapping[str, Any], where: str, *, strict: bool = True) -> Point | None:
         """Return the point with these values by key, its other parameters as in the config.
@@ -324,7 +324,7 @@ def _constrained(constraints: Sequence[Constraint]) -> set[str]:
     return keys | {part for key in keys for part in key.split("/")}
 
 
-def _firsts(root: Parameter, value: Any) -> Callable[[Parameter], Any]:
+def firsts(root: Parameter, value: Any) -> Callable[[Parameter], Any]:
     """Return what picks a value for one parameter, and the first of each other."""
     return lambda p: value if p is root else p.first()
 

@@ -117,6 +117,31 @@ def resume(directory: str, settings: Sequence[str]) -> int:
     return subprocess.call(command, cwd=program["folder"])  # noqa: S603  the user's own
 
 
+def exported(directory: str, tool: str) -> str:
+    """Return what the program of a sweep prints with `--export`.
+
+    Raises:
+        RecordError: if that program cannot be started again, or refuses, with its own words.
+    """
+    import subprocess
+    import sys
+
+    program = read_sweep(directory)["program"]
+    command = [*program_words(program), "--resume", directory, "--export", tool]
+    if not os.path.isdir(program["folder"]):
+        raise RecordError(f"The sweep was made in {program['folder']}, which is gone", directory)
+    done = subprocess.run(  # noqa: S603  the user's own
+        command, cwd=program["folder"], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 2 and "error: " in done.stderr:
+        raise RecordError(done.stderr.partition("error: ")[2].strip().replace("\n  ", "\n"))
+    if done.returncode:
+        last = done.stderr.strip().rpartition("\n")[2]
+        raise RecordError("The program of the sweep does not start", f"    {last}", "Mend it first.")
+    sys.stderr.write(done.stderr)
+    return done.stdout
+
+
 def program_words(program: Mapping[str, Any]) -> list[str]:
     """Return the words that start a program again: an interpreter, and what it runs.
 

@@ -57,7 +57,7 @@ def run_sweep(
     settings = plan.settings
     searcher = make_searcher(settings.search)
     pruner = make_pruner(settings.pruner, settings.goal())
-    points = _checked_points(plan, program, searcher)
+    points = checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
     leaving = earlier is None and _is_left(launcher, plan, searcher)
     if earlier is not None:
@@ -70,7 +70,7 @@ def run_sweep(
     # In this order: that a cluster is not there is said before anything is made.
     slots, maker = launcher.slots, _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
-    directory, objective, total = maker.sweep_directory, maker.objective, _total(asker, points)
+    directory, objective, total = maker.sweep_directory, maker.objective, planned(asker, points)
     record = _record(plan, program, maker)._replace(planned=total, slots=slots)
     with ExitStack() as stack:
         stack.enter_context(_held(directory, program))
@@ -130,7 +130,7 @@ def _view(plan: Plan, progress: Progress, stream: Any, *, quiet: bool) -> Abstra
     return closing(view_for(progress, stream=stream, quiet=quiet, shared=shared))
 
 
-def _checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
+def checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) -> Points:
     """Return the points of a plan, the first of them composed: mistakes show before a run starts.
 
     Raises:
@@ -222,7 +222,7 @@ def _first_points(points: Points) -> list[Point]:
     return found
 
 
-def _total(asker: Asker, points: Points) -> int | None:
+def planned(asker: Asker, points: Points) -> int | None:
     """Return how many runs there will be, where that is known."""
     settings, size = points.plan.settings.search, asker.size()
     if size is not None and points.constraints:
@@ -298,7 +298,7 @@ def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
     settings = plan.settings.search
     searcher = make_searcher(settings)
-    found = _checked_points(plan, program, searcher)
+    found = checked_points(plan, program, searcher)
     asker = Asker(searcher, found.space, settings.seed or 0, _first_points(found))
     limit = settings.trials
     if not found.listed:

@@ -40,6 +40,7 @@ FLOORS = [
         "single",
         "loop",
         "sweeps",
+        "katib",
     ],
     ["cli", "show"],
     ["completion", "app"],
