@@ -330,3 +330,69 @@ def test_the_command_resume_knows_how_a_program_was_started(slow, line):
     journal.write_text("".join(json.dumps(e) + "\n" for e in kept))
     slow.run("-m", "sweeper", "resume", "here")
     assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "end"] == [0, 1]
+
+
+# ------------------------------------------------------------------------------------- from Python
+
+CALL = """
+    import sweeper
+    from train import train
+
+    result = sweeper.sweep(
+        train, overrides=[{overrides}], search="random", trials={trials}, resume="here", quiet={quiet},
+    )
+    print(len(result.runs), result.best.score == train(result.best.config), result.best.number)
+"""
+
+
+def call(project, overrides="'x=interval(0,9)'", trials=12, code=0, quiet=True):
+    project.write(call_py=CALL.format(overrides=overrides, trials=trials, quiet=quiet))
+    return project.run("call.py", code=code)
+
+
+def test_a_sweep_from_python_begins_in_its_directory_and_goes_on_there(slow):
+    slow.write(call_py=CALL.format(overrides="'x=interval(0,9)'", trials=12, quiet=True))
+    process = slow.start("call.py")
+    journal = slow.folder / "here/sweep.jsonl"
+    until(lambda: journal.exists() and journal.read_text().count('"event": "end"') >= 3)
+    process.kill()
+    process.communicate()
+    assert call(slow).out.startswith("12 True ")
+    found = events(slow.folder / "here")
+    assert [e["event"] for e in found].count("begin") == 1
+    ended = [e["number"] for e in found if e["event"] == "end" and e["status"] == "COMPLETED"]
+    assert sorted(ended) == list(range(12)), "each run was finished once"
+
+
+def test_a_sweep_from_python_that_was_finished_is_read_and_may_have_more_trials(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    first = call(slow, trials=3).out
+    assert call(slow, trials=3).out == first
+    assert call(slow, trials=5).out.startswith("5 True ")
+    asked = [e["number"] for e in events(slow.folder / "here") if e["event"] == "ask"]
+    assert asked == [0, 1, 2, 3, 4]
+    assert slow.query("select status, count(*) from runs group by status") == [("COMPLETED", 5)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "config", "said"),
+    [
+        ("'x=interval(0,8)'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)', 't=0.02'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)', 'sweeper.search.seed=1'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)'", "x: 0.0\nt: 0.02\n", "The config has changed since the sweep began, at 't'"),
+    ],
+)
+def test_a_sweep_from_python_goes_on_with_none_but_its_own(slow, overrides, config, said):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    call(slow, trials=2)
+    slow.write(config=config)
+    ended = call(slow, overrides, trials=4, code=1)
+    assert said in ended.err
+    assert "RecordError" in ended.err, "Python gets an exception"
+
+
+def test_a_sweep_from_python_says_that_its_script_has_changed(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    call(slow, trials=2)
+    assert "call.py has changed since the sweep began" in call(slow, trials=3, quiet=False).err

@@ -1,36 +1,25 @@
-"""A flow whose steps take a whole config: fit a classifier of digits, and evaluate it."""
+"""A flow that fits a curve. Its steps take one config, which is its parameter.
+
+Usage:
+    python flow.py run --config '{"points": 20, "noise": 0.1, "ridge": 0, "model": {"kind": "polynomial", "degree": 3}}'
+"""
 
 from metaflow import FlowSpec, JSONType, Parameter, step
+from model import error, fit
 
 
-class Digits(FlowSpec):
-    config = Parameter("config", type=JSONType, help="what `python train.py --cfg job` prints, as JSON")
+class Curve(FlowSpec):
+    config = Parameter("config", type=JSONType, required=True)
 
     @step
     def start(self):
-        from sklearn.datasets import load_digits
-        from sklearn.model_selection import train_test_split
-
-        x, y = load_digits(return_X_y=True)
-        self.train_x, self.test_x, self.train_y, self.test_y = train_test_split(
-            x / 16, y, test_size=self.config["test_share"], random_state=0
-        )
-        self.next(self.fit)
-
-    @step
-    def fit(self):
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.neighbors import KNeighborsClassifier
-
-        kinds = {"linear": LogisticRegression, "neighbors": KNeighborsClassifier}
-        model = dict(self.config["model"])
-        self.model = kinds[model.pop("kind")](**model).fit(self.train_x, self.train_y)
+        self.weights = fit(self.config)
         self.next(self.end)
 
     @step
     def end(self):
-        self.metrics = {"accuracy": self.model.score(self.test_x, self.test_y)}
+        self.metrics = {"error": error(self.config, self.weights)}
 
 
 if __name__ == "__main__":
-    Digits()
+    Curve()

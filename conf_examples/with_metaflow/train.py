@@ -1,27 +1,32 @@
-"""Each run of a sweep is a run of a Metaflow flow, which gets the config as its one parameter.
+"""Sweeps over the config of a Metaflow flow: each run of the sweep is a run of the flow.
 
 Usage:
-    python train.py model.C=0.1
-    python train.py -m model=linear,neighbors --jobs 2
-    python train.py --search tpe --trials 10 --jobs 2 model=linear,neighbors
+    python train.py model.degree=5
+    python train.py -m model=polynomial,waves --jobs 2
+    python train.py --search tpe --trials 8 --jobs 2 model=polynomial,waves
 """
+
+from pathlib import Path
 
 from metaflow import Runner
 from omegaconf import DictConfig, OmegaConf
 
 import sweeper
 
+FLOW = Path(__file__).with_name("flow.py")
+
 
 @sweeper.main(config_path="conf", config_name="config")
 def train(cfg: DictConfig) -> dict[str, float]:
+    config = OmegaConf.to_container(cfg, resolve=True)
     run = sweeper.current_run()
-    tags = [f"sweeper:{run.id}"]
-    with Runner("flow.py").run(config=OmegaConf.to_container(cfg, resolve=True), tags=tags) as executed:
-        flow = executed.run
-        run.set_tag("metaflow", flow.pathspec)
-        if not flow.successful:
-            raise RuntimeError(f"the flow failed: {flow.pathspec}")
-        return flow.data.metrics
+    tags = [f"sweep:{run.id.partition('/')[0]}", f"run:{run.number}"]
+    with Runner(str(FLOW)).run(config=config, tags=tags) as executing:
+        flow = executing.run
+    run.set_tag("metaflow", flow.pathspec)
+    if not flow.successful:
+        raise RuntimeError(f"the flow's run failed: {flow.pathspec}")
+    return flow.data.metrics
 
 
 if __name__ == "__main__":
