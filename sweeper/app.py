@@ -574,4 +574,4 @@ def sweep(  # noqa: PLR0913  named, all but the first
             print(warning, file=sys.stderr)  # noqa: T201
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
-        return run_sweep(plan, program_of(inner), earlier=earlier, stream=stream)
+        return run_sweep(plan, program_of(inner)._replace(words=()), earlier=earlier, stream=stream)

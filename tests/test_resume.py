@@ -345,7 +345,7 @@ CALL = """
 """
 
 
-def call(project, overrides="'x=interval(0,9)'", trials=12, code=0, quiet=True):
+def call(project, overrides="'x=interval(0,9)'", *, trials=12, code=0, quiet=True):
     project.write(call_py=CALL.format(overrides=overrides, trials=trials, quiet=quiet))
     return project.run("call.py", code=code)
 
@@ -396,3 +396,26 @@ def test_a_sweep_from_python_says_that_its_script_has_changed(slow):
     slow.write(config="x: 0.0\nt: 0.01\n")
     call(slow, trials=2)
     assert "call.py has changed since the sweep began" in call(slow, trials=3, quiet=False).err
+
+
+def test_no_command_is_named_for_a_sweep_from_python(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    said = call(slow, trials=2, quiet=False).out
+    assert "best (minimize score): run" in said
+    assert "python call.py" not in said
+    assert "python call.py" not in slow.run("-m", "sweeper", "best", "last").out
+    for words in (("resume", "last"), ("rerun", "last/0")):
+        ended = slow.run("-m", "sweeper", *words, code=2)
+        assert "was made from Python, and no command can" in ended.err
+        assert ended.out == ""
+
+
+def test_an_interrupted_sweep_from_python_says_how_it_goes_on(slow):
+    slow.write(config="x: 0.0\nt: 0.3\n")
+    slow.write(call_py=CALL.format(overrides="'x=interval(0,9)'", trials=9, quiet=False))
+    process = slow.start("call.py")
+    until(lambda: slow.asked("select 1 from runs where status = 'COMPLETED'"))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert "go on with  sweeper.sweep(…, resume='here')" in out, err
+    assert call(slow, trials=9).out.startswith("9 True")

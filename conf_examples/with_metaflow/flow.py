@@ -1,8 +1,4 @@
-"""A flow that fits a curve. Its steps take one config, which is its parameter.
-
-Usage:
-    python flow.py run --config '{"points": 20, "noise": 0.1, "ridge": 0, "model": {"kind": "polynomial", "degree": 3}}'
-"""
+"""A flow that fits a curve, and tells its error. Its steps take one config, which is its parameter."""
 
 from metaflow import FlowSpec, JSONType, Parameter, step
 from model import error, fit

@@ -41,7 +41,9 @@ def test_the_defaults_are_kedros_with_those_of_its_environments(example):
     (example.folder / "conf/prod").mkdir()
     (example.folder / "conf/prod/parameters.yml").write_text("model: {C: 7.0, degree: 2}\n")
     assert "test_share: 0.25" in example.run("sweep.py", "--cfg", "job").out
-    setting = "import os, runpy; os.environ['KEDRO_ENV'] = 'prod'; runpy.run_path('sweep.py', run_name='__main__')"
+    setting = (
+        "import os, runpy; os.environ['KEDRO_ENV'] = 'prod'; runpy.run_path('sweep.py', run_name='__main__')"
+    )
     (example.folder / "prod.py").write_text(setting)
     assert "C: 7.0" in example.run("prod.py", "--cfg", "job").out
 

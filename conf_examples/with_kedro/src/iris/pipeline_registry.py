@@ -25,5 +25,6 @@ def evaluate(model, test):
 
 
 def register_pipelines():
-    fitting = node(fit, ["iris", "params:test_share", "params:model.C", "params:model.degree"], ["model", "test"])
+    parameters = ["params:test_share", "params:model.C", "params:model.degree"]
+    fitting = node(fit, ["iris", *parameters], ["model", "test"])
     return {"__default__": pipeline([fitting, node(evaluate, ["model", "test"], "metrics")])}
