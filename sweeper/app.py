@@ -562,16 +562,19 @@ def sweep(  # noqa: PLR0913  named, all but the first
     if maximize:
         texts.append("sweeper.objective.direction=maximize")
     if resume is not None:
-        texts.append(f"sweeper.sweep.dir={show(os.path.abspath(resume))}")
+        if not os.fspath(resume):
+            raise UsageError("resume is empty; it must be the directory of a sweep, begun or not")
+        overrides = [*overrides, f"sweeper.sweep.dir={show(os.path.abspath(resume))}"]
     parsed = parse_all([*texts, *overrides])
     if own is None and config is None:  # there is nothing but what is given here
         parsed = [o if o.sign or o.name.startswith(OWN) else o._replace(sign="+") for o in parsed]
     plan = make_plan(path, name, parsed, sweeping=True, schema=start.schema)
+    program = program_of(inner)._replace(words=())
     earlier = None
     if resume is not None and journal.has_begun(os.fspath(resume)):
-        earlier, warnings = journal.find_same(os.fspath(resume), plan)
+        earlier, warnings = journal.find_same(os.fspath(resume), plan, program)
         for warning in () if quiet else warnings:
             print(warning, file=sys.stderr)  # noqa: T201
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
-        return run_sweep(plan, program_of(inner)._replace(words=()), earlier=earlier, stream=stream)
+        return run_sweep(plan, program, earlier=earlier, stream=stream)

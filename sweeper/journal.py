@@ -21,7 +21,7 @@ from .groups import config_digest, digest_of
 from .plan import OWN, Plan
 from .points import Points
 from .provenance import DECISIVE, versions
-from .records import Outcome, now
+from .records import Outcome, Program, now
 from .track import SweepRecord
 
 BUDGETS = tuple(f"sweeper.search.{name}" for name in ("trials", "timeout", "target", "patience"))
@@ -248,18 +248,24 @@ def changes_search(override: Override) -> bool:
     return override.name.startswith(_SEARCH) and override.name not in BUDGETS
 
 
-def find_same(directory: str, plan: Plan) -> tuple[Earlier, list[str]]:
+def find_same(directory: str, plan: Plan, program: Program) -> tuple[Earlier, list[str]]:
     """Return what an earlier process left of a plan's own sweep, and warnings of what else has changed.
 
     Raises:
         RecordError: if the sweep in the directory was another.
     """
     record = read_sweep(directory)
-    before, now = (
+    function = record["program"]["function"]
+    if function != program.ref.name:
+        raise RecordError(
+            f"The sweep in {directory} is of another function, {function!r}",
+            hint=f"Give the directory of a new sweep to {program.ref.name!r}.",
+        )
+    before, given = (
         [o.text for o in overrides if changes_search(o) or not o.name.startswith(OWN)]
         for overrides in (parse_all(record["overrides"]), plan.overrides)
     )
-    if before != now:
+    if before != given:
         raise RecordError(
             f"The sweep in {directory} was begun with other overrides",
             f"    {' '.join(before)}",

@@ -392,6 +392,32 @@ def test_a_sweep_from_python_goes_on_with_none_but_its_own(slow, overrides, conf
     assert "RecordError" in ended.err, "Python gets an exception"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train, resume=''", "resume is empty"),
+        ("train, resume='file'", "Cannot make the directory"),
+        ("train, resume='here', config={'x': 0.0}", "The config has changed since the sweep began, at 't'"),
+        ("other, resume='here', config='conf/config.yaml'", "is of another function, 'train'"),
+    ],
+)
+def test_a_directory_that_does_not_fit_the_sweep_is_refused(slow, arguments, said):
+    script = """
+        import sweeper
+        from train import train
+
+        def other(cfg):
+            return cfg.x
+
+        sweeper.sweep({}, overrides=["x=1,2"], quiet=True)
+    """
+    slow.write(config="x: 0.0\nt: 0.01\n", call_py=script.format("train, resume='here'"))
+    slow.run("call.py")
+    (slow.folder / "file").touch()
+    slow.write(call_py=script.format(arguments))
+    assert said in slow.run("call.py", code=1).err
+
+
 def test_a_sweep_from_python_says_that_its_script_has_changed(slow):
     slow.write(config="x: 0.0\nt: 0.01\n")
     call(slow, trials=2)
