@@ -194,7 +194,7 @@ def python_for(example: str) -> str:
 
 def copy_example(example: str, folder: Path) -> None:
     """Copy an example without what its runs have left behind."""
-    left = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "__pycache__")
+    left = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "__pycache__", "sweeps", ".metaflow")
     shutil.copytree(EXAMPLES / example, folder, ignore=left, dirs_exist_ok=True)
 
 
