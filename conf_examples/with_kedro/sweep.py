@@ -29,8 +29,11 @@ with KedroSession.create(PROJECT) as session:
 ConfigStore.instance().store("parameters", context.config_loader["parameters"])
 
 # Runs are forked from a process that has imported this file: they find its data loaded.
-INPUTS = [name for name in pipelines["__default__"].inputs() if not name.startswith("param")]
-DATA = {name: context.catalog.load(name) for name in INPUTS}
+CATALOG = context.catalog
+INPUTS = [
+    name for name in pipelines["__default__"].inputs() if not name.startswith(("params:", "parameters"))
+]
+DATA = {name: CATALOG.load(name) for name in INPUTS}
 
 
 class Apart(SequentialRunner):

@@ -7,10 +7,6 @@ import pytest
 pytestmark = pytest.mark.example("with_kedro")
 
 
-def logs(ended):
-    return [path.read_text() for path in sorted(ended.sweep.glob("*/sweep.log"))]
-
-
 def test_a_run_scores_what_kedro_run_does_with_the_same_parameters(example):
     ended = example.run("sweep.py", "model.C=3", "model.degree=2")
     example.run("-m", "kedro", "run", "--params", "model.C=3,model.degree=2")
@@ -36,16 +32,13 @@ def test_the_data_is_loaded_before_the_runs_and_not_in_them(example):
     assert (example.folder / "loads").read_text() == "one\n" * 2
 
 
-def test_the_defaults_are_kedros_with_those_of_its_environments(example):
+def test_the_defaults_are_kedros_with_those_of_its_environments(example, monkeypatch):
     (example.folder / "conf/local/parameters_more.yml").write_text("test_share: 0.25\n")
     (example.folder / "conf/prod").mkdir()
     (example.folder / "conf/prod/parameters.yml").write_text("model: {C: 7.0, degree: 2}\n")
     assert "test_share: 0.25" in example.run("sweep.py", "--cfg", "job").out
-    setting = (
-        "import os, runpy; os.environ['KEDRO_ENV'] = 'prod'; runpy.run_path('sweep.py', run_name='__main__')"
-    )
-    (example.folder / "prod.py").write_text(setting)
-    assert "C: 7.0" in example.run("prod.py", "--cfg", "job").out
+    monkeypatch.setenv("KEDRO_ENV", "prod")
+    assert "C: 7.0" in example.run("sweep.py", "--cfg", "job").out
 
 
 def test_the_best_parameters_become_an_environment_of_kedros(example):
