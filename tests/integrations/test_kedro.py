@@ -6,6 +6,27 @@ import pytest
 
 pytestmark = pytest.mark.example("with_kedro")
 
+HOOKS = """
+from kedro.framework.hooks import hook_impl
+
+
+class Loud:
+    @hook_impl
+    def before_pipeline_run(self, run_params):
+        print("the hook sees", run_params["runtime_params"]["model"])
+
+
+HOOKS = (Loud(),)
+"""
+
+REPORTS = """
+    import sweeper
+    import time
+    for epoch in range(20):
+        sweeper.report({"log_loss": log_loss(y, model.predict_proba(x))}, step=epoch)
+        time.sleep(0.05)
+"""
+
 
 def test_a_run_scores_what_kedro_run_does_with_the_same_parameters(example):
     ended = example.run("sweep.py", "model.C=3", "model.degree=2")
@@ -63,6 +84,17 @@ def test_a_node_that_fails_costs_its_run_alone(example):
     assert [row["status"] for row in ended.results] == ["COMPLETED", "FAILED"]
     assert "The 'C' parameter of LogisticRegression must be" in ended.out
     assert "src/iris/pipeline_registry.py" in ended.record(1)["error"]
+
+
+def test_hooks_are_called_and_a_node_that_reports_can_be_pruned(example):
+    (example.folder / "src/iris/settings.py").write_text(HOOKS)
+    nodes = example.folder / "src/iris/pipeline_registry.py"
+    nodes.write_text(nodes.read_text().replace("    x, y = test\n", f"    x, y = test\n{REPORTS}"))
+    bound = ("--pruner", "threshold", "sweeper.pruner.upper=0.5")
+    ended = example.run("sweep.py", "-m", "model.C=0.01,10", "model.degree=1", *bound)
+    assert [row["status"] for row in ended.results] == ["PRUNED", "COMPLETED"]
+    log = (ended.sweep / "1/sweep.log").read_text()
+    assert "the hook sees {'C': 10, 'degree': 1}" in log
 
 
 def test_the_environments_variables_can_still_be_read_by_configs(example):
