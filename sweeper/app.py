@@ -20,12 +20,11 @@ from . import job as jobs
 from .cli import Command, parse_command
 from .composition import is_legacy, main_source, parse_all, refuse_sweeps, search_path
 from .errors import RecordError, SettingsError, SweeperError, UsageError, nearest
-from .grammar import Choice, Override
+from .grammar import Choice, Override, show
 from .groups import SearchPath, Source, Table, source
 from .plan import OWN, Plan, directory_of, make_plan, shipped
 from .records import FunctionRef, Program
 
-BUDGETS = tuple(f"sweeper.search.{name}" for name in ("trials", "timeout", "target", "patience"))
 UNSET = ""  # of version_base: none was given
 
 
@@ -281,14 +280,10 @@ class _Start:
                     f"'{override.text}' would change a sweep that is resumed",
                     hint="Only settings of sweeper can be given, such as --trials and --jobs.",
                 )
-            budget = override.name in BUDGETS
-            if not budget and override.name.startswith(
-                ("sweeper/search", "sweeper.search", "sweeper/pruner", "sweeper.pruner", "sweeper.space",
-                 "sweeper.objective")
-            ):  # fmt: skip
+            if journal.changes_search(override):
                 raise UsageError(
                     f"'{override.text}' would change the search of a sweep that is resumed",
-                    hint=f"Only its budget can change: {', '.join(BUDGETS)}.",
+                    hint=f"Only its budget can change: {', '.join(journal.BUDGETS)}.",
                 )
         earlier = journal.find_earlier(directory, command.overrides, retry_failed="--retry-failed" in command)
         recorded = parse_command(made["flags"])
@@ -526,7 +521,7 @@ def _refuse(error: SweeperError) -> None:
 # --------------------------------------------------------------------------------------- in Python
 
 
-def sweep(
+def sweep(  # noqa: PLR0913  named, all but the first
     function: Callable[..., Any],
     *,
     config: str | Mapping[str, Any] | DictConfig | None = None,
@@ -536,6 +531,7 @@ def sweep(
     jobs: int = 1,
     maximize: bool = False,
     quiet: bool = False,
+    resume: str | os.PathLike[str] | None = None,
 ) -> Any:
     """Run a sweep of a training function and return its `SweepResult`; never exits.
 
@@ -548,10 +544,12 @@ def sweep(
         jobs: runs at the same time.
         maximize: whether the highest score is best.
         quiet: whether nothing is printed.
+        resume: the sweep's directory: if there is a sweep in it, that one goes on.
 
     Raises:
         SweeperError: for a mistake in the config, the overrides or the space.
     """
+    from . import journal
     from .sweeps import run_sweep
 
     if entry.importing:
@@ -573,10 +571,20 @@ def sweep(
         texts.append(f"sweeper.search.trials={trials}")
     if maximize:
         texts.append("sweeper.objective.direction=maximize")
+    if resume is not None:
+        if not os.fspath(resume):
+            raise UsageError("resume is empty; it must be the directory of a sweep, begun or not")
+        overrides = [*overrides, f"sweeper.sweep.dir={show(os.path.abspath(resume))}"]
     parsed = parse_all([*texts, *overrides])
     if own is None and config is None:  # there is nothing but what is given here
         parsed = [o if o.sign or o.name.startswith(OWN) else o._replace(sign="+") for o in parsed]
     plan = make_plan(path, name, parsed, sweeping=True, schema=start.schema)
+    program = program_of(inner)._replace(words=())
+    earlier = None
+    if resume is not None and journal.has_begun(os.fspath(resume)):
+        earlier, warnings = journal.find_same(os.fspath(resume), plan, program)
+        for warning in () if quiet else warnings:
+            print(warning, file=sys.stderr)  # noqa: T201
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
-        return run_sweep(plan, program_of(inner), stream=stream)
+        return run_sweep(plan, program, earlier=earlier, stream=stream)

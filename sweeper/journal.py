@@ -14,14 +14,21 @@ from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 from . import yamls
+from .composition import parse_all
 from .errors import RecordError
-from .grammar import parse_value, show
+from .grammar import Override, parse_value, show
 from .groups import config_digest, digest_of
-from .plan import Plan
+from .plan import OWN, Plan
 from .points import Points
 from .provenance import DECISIVE, versions
-from .records import Outcome, now
+from .records import Outcome, Program, now
 from .track import SweepRecord
+
+BUDGETS = tuple(f"sweeper.search.{name}" for name in ("trials", "timeout", "target", "patience"))
+_SEARCH = (
+    "sweeper/search", "sweeper.search", "sweeper/pruner", "sweeper.pruner", "sweeper.space",
+    "sweeper.objective",
+)  # fmt: skip
 
 
 class Journal:
@@ -236,6 +243,38 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
         directory, record["id"], record["seed"], begun["epoch"], retry_failed,
         (*given, *overrides), begun.get("warm"),
     )  # fmt: skip
+
+
+def changes_search(override: Override) -> bool:
+    """Whether an override would change the search itself of a sweep that is resumed."""
+    return override.name.startswith(_SEARCH) and override.name not in BUDGETS
+
+
+def find_same(directory: str, plan: Plan, program: Program) -> tuple[Earlier, list[str]]:
+    """Return what an earlier process left of a plan's own sweep, and warnings of what else has changed.
+
+    Raises:
+        RecordError: if the sweep in the directory was another.
+    """
+    record = read_sweep(directory)
+    function = record["program"]["function"]
+    if function != program.ref.name:
+        raise RecordError(
+            f"The sweep in {directory} is of another function, {function!r}",
+            hint=f"Give the directory of a new sweep to {program.ref.name!r}.",
+        )
+    before, given = (
+        [o.text for o in overrides if changes_search(o) or not o.name.startswith(OWN)]
+        for overrides in (parse_all(record["overrides"]), plan.overrides)
+    )
+    if before != given:
+        raise RecordError(
+            f"The sweep in {directory} was begun with other overrides",
+            f"    {' '.join(before)}",
+            "Give those, or the directory of a new sweep.",
+        )
+    later = [o.text for o in plan.overrides if o.text not in record["overrides"]]
+    return find_earlier(directory, later, retry_failed=False), check_unchanged(plan, record)
 
 
 def check_unchanged(plan: Plan, record: Mapping[str, Any]) -> list[str]:

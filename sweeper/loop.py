@@ -585,4 +585,11 @@ def unwritable_sweep(sweep: Sweep, program: Program, error: OSError) -> RecordEr
 
 def how_to_go_on(program: Program, directory: str) -> str:
     """Return the hint for a sweep whose records cannot be written."""
-    return f"Make room, then go on with: {command_line([*program.words, '--resume', directory])}"
+    return f"Make room, then go on with: {words_to_resume(program, directory)}"
+
+
+def words_to_resume(program: Program, directory: str) -> str:
+    """Return what goes on with a sweep: a command, or the call of one that was made from Python."""
+    if not program.words:
+        return f"sweeper.sweep(…, resume={directory!r})"
+    return command_line([*program.words, "--resume", directory])

@@ -164,6 +164,7 @@ def origin(program: Program, git: Mapping[str, Any] | None, redact: Sequence[str
             "interpreter": sys.executable,
             "folder": program.folder,
             "flags": list(program.flags),
+            "from_python": not program.words,
             "command": shlex.join(masked_words(program.line, redact)),
         },
         "versions": versions(),

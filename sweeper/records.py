@@ -43,7 +43,7 @@ class Program(NamedTuple):
     function: Callable[..., Any]
     ref: FunctionRef
     name: str = "app"  # of the script, without its ending
-    words: tuple[str, ...] = ("python",)  # that start it: python train.py
+    words: tuple[str, ...] = ("python",)  # that start it: python train.py; none of a sweep from Python
     flags: tuple[str, ...] = ()  # such as --config-name, which each of its runs needs
     argv: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Program(NamedTuple):
     @property
     def line(self) -> tuple[str, ...]:
         """The whole command line."""
-        return (*self.words, *self.argv[1:])
+        return (*(self.words or self.argv[:1]), *self.argv[1:])
 
 
 class Objective(NamedTuple):

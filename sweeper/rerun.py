@@ -88,6 +88,12 @@ def start_again(directory: str) -> int:
 
     record = read_run(directory)
     program = record.origin["program"]
+    if program.get("from_python"):
+        raise RecordError(
+            "The run was made from Python, and no command can make it again",
+            f"function {program['function']!r}",
+            "Call it with the config in the run's .sweeper/config.yaml.",
+        )
     if not program["main"]:
         raise RecordError(
             f"The run was not made by a program, but by {program['module']}:{program['function']}",
@@ -151,6 +157,12 @@ def program_words(program: Mapping[str, Any]) -> list[str]:
     import shlex
     import sys
 
+    if program.get("from_python"):
+        raise RecordError(
+            "The sweep was made from Python, and no command can go on with it",
+            f"function {program['function']!r}",
+            "Call sweeper.sweep again as it was called, with resume=DIR.",
+        )
     main, module, interpreter = program["main"], program["module"], program["interpreter"]
     if not os.path.exists(interpreter):
         print(f"warning: {interpreter} is gone; this is {sys.executable}", file=sys.stderr)  # noqa: T201

@@ -17,6 +17,7 @@ from typing import Any
 import omegaconf
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from omegaconf.resolvers import oc
 
 from . import nodes
 from .errors import ConfigError, nearest
@@ -73,6 +74,7 @@ _register: Callable[..., None] = getattr(OmegaConf, "register_resolver" if _LATE
 def register() -> None:
     """Make the resolvers known to OmegaConf, where nobody else has."""
     for name, resolver in (
+        ("oc.env", oc.env),  # OmegaConf's own, which Kedro takes away
         ("sweeper", _look_up("sweeper")),
         ("hydra", _look_up("hydra")),
         ("now", _now),

@@ -10,7 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from omegaconf import DictConfig, OmegaConf
+
 from . import yamls
+from .errors import RecordError
 from .grammar import show
 from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, dominates
 
@@ -33,6 +36,15 @@ class RunResult(NamedTuple):
     directory: str
     params: Mapping[str, Any]
     outcome: Outcome
+
+    @property
+    def config(self) -> DictConfig:
+        """The config that the function got, with its interpolations."""
+        path = f"{self.directory}/.sweeper/config.yaml"
+        try:
+            return OmegaConf.create(yamls.read(path) or {})
+        except OSError as error:
+            raise RecordError(f"There is no config of run {self.number} any more", str(error)) from None
 
     @property
     def status(self) -> str:

@@ -26,6 +26,7 @@ from .loop import (
     conduct,
     how_to_go_on,
     unwritable_sweep,
+    words_to_resume,
 )
 from .plan import Plan, directory_of
 from .points import Points
@@ -262,7 +263,7 @@ def _say_end(sweep: Sweep, program: Program) -> None:
     """Print what came of a sweep, and write its best point as a file."""
     results, objective = sweep.results(), sweep.maker.objective
     directory = os.path.relpath(sweep.maker.sweep_directory)
-    resume = command_line([*program.words, "--resume", directory])
+    resume = words_to_resume(program, directory)
     if sweep.reason == LEFT:
         collect = f"wait for them, and collect what came of them, with  {resume}"
         sweep.view.last([f"{sweep.left}; they go on without this process", collect])
@@ -273,11 +274,12 @@ def _say_end(sweep: Sweep, program: Program) -> None:
     if standings:
         overrides = sweep.points.overrides(sweep.runs[standings[0].first.number].point)
         texts = [o for o in overrides if not is_setting(o)]
-        repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
+        if program.words:
+            repeat = command_line([*program.words, *program.flags, *(o.text for o in texts)])
         said = f"{objective.describe()}: {standings[0].describe()}, run {standings[0].first.number}"
         best = write_best(sweep.maker.sweep_directory, texts, sweep.plan, said)
         experiment = os.path.relpath(best.path)
-        if best.overrides:
+        if best.overrides and program.words:
             experiment = command_line([*program.words, *program.flags, *best.overrides])
         if sweep.trials.repeats > 1 and not any(standing.spread for standing in standings):
             sweep.view.line(

@@ -227,7 +227,8 @@ def summary(ended: Ended) -> list[str]:
             shares = [f"{key} {share:.0%}" for key, share in list(ended.importances.items())[:_IMPORTANT]]
             said = [share for share in shares if not share.endswith(" 0%")] or ["no parameter by itself"]
             lines.append(f"importance  {', '.join(said)}")
-        lines.append(f"repeat the best  {ended.repeat}")
+        if ended.repeat:
+            lines.append(f"repeat the best  {ended.repeat}")
         lines.append(f"as an experiment  {ended.experiment}")
         lines.append(f"its directory    {best.first.directory}")
         lines.append(f"best ({ended.objective.describe()}): {_found(best.first, best.describe())}")

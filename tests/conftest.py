@@ -157,6 +157,9 @@ def environment() -> dict[str, str]:
         **kept,
         "PYTHONPATH": str(Path(sweeper.__file__).parents[1]),
         "PYTHONWARNINGS": "error::DeprecationWarning:sweeper",
+        "DO_NOT_TRACK": "1",
+        "METAFLOW_USER": "ada",  # whoever runs the tests may have no name
+        "METAFLOW_HOME": os.devnull,  # and may have a cloud
     }
 
 
@@ -192,7 +195,7 @@ def python_for(example: str) -> str:
 
 def copy_example(example: str, folder: Path) -> None:
     """Copy an example without what its runs have left behind."""
-    left = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "__pycache__")
+    left = shutil.ignore_patterns("outputs", "multirun", "sweeper.db*", "__pycache__", "sweeps", ".metaflow")
     shutil.copytree(EXAMPLES / example, folder, ignore=left, dirs_exist_ok=True)
 
 

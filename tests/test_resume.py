@@ -330,3 +330,118 @@ def test_the_command_resume_knows_how_a_program_was_started(slow, line):
     journal.write_text("".join(json.dumps(e) + "\n" for e in kept))
     slow.run("-m", "sweeper", "resume", "here")
     assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "end"] == [0, 1]
+
+
+# ------------------------------------------------------------------------------------- from Python
+
+CALL = """
+    import sweeper
+    from train import train
+
+    result = sweeper.sweep(
+        train, overrides=[{overrides}], search="random", trials={trials}, resume="here", quiet={quiet},
+    )
+    print(len(result.runs), result.best.score == train(result.best.config), result.best.number)
+"""
+
+
+def call(project, overrides="'x=interval(0,9)'", *, trials=12, code=0, quiet=True):
+    project.write(call_py=CALL.format(overrides=overrides, trials=trials, quiet=quiet))
+    return project.run("call.py", code=code)
+
+
+def test_a_sweep_from_python_begins_in_its_directory_and_goes_on_there(slow):
+    slow.write(call_py=CALL.format(overrides="'x=interval(0,9)'", trials=12, quiet=True))
+    process = slow.start("call.py")
+    journal = slow.folder / "here/sweep.jsonl"
+    until(lambda: journal.exists() and journal.read_text().count('"event": "end"') >= 3)
+    process.kill()
+    process.communicate()
+    assert call(slow).out.startswith("12 True ")
+    found = events(slow.folder / "here")
+    assert [e["event"] for e in found].count("begin") == 1
+    ended = [e["number"] for e in found if e["event"] == "end" and e["status"] == "COMPLETED"]
+    assert sorted(ended) == list(range(12)), "each run was finished once"
+
+
+def test_a_sweep_from_python_that_was_finished_is_read_and_may_have_more_trials(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    first = call(slow, trials=3).out
+    assert call(slow, trials=3).out == first
+    assert call(slow, trials=5).out.startswith("5 True ")
+    asked = [e["number"] for e in events(slow.folder / "here") if e["event"] == "ask"]
+    assert asked == [0, 1, 2, 3, 4]
+    assert slow.query("select status, count(*) from runs group by status") == [("COMPLETED", 5)]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "config", "said"),
+    [
+        ("'x=interval(0,8)'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)', 't=0.02'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)', 'sweeper.search.seed=1'", "x: 0.0\nt: 0.01\n", "was begun with other overrides"),
+        ("'x=interval(0,9)'", "x: 0.0\nt: 0.02\n", "The config has changed since the sweep began, at 't'"),
+    ],
+)
+def test_a_sweep_from_python_goes_on_with_none_but_its_own(slow, overrides, config, said):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    call(slow, trials=2)
+    slow.write(config=config)
+    ended = call(slow, overrides, trials=4, code=1)
+    assert said in ended.err
+    assert "RecordError" in ended.err, "Python gets an exception"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train, resume=''", "resume is empty"),
+        ("train, resume='file'", "Cannot make the directory"),
+        ("train, resume='here', config={'x': 0.0}", "The config has changed since the sweep began, at 't'"),
+        ("other, resume='here', config='conf/config.yaml'", "is of another function, 'train'"),
+    ],
+)
+def test_a_directory_that_does_not_fit_the_sweep_is_refused(slow, arguments, said):
+    script = """
+        import sweeper
+        from train import train
+
+        def other(cfg):
+            return cfg.x
+
+        sweeper.sweep({}, overrides=["x=1,2"], quiet=True)
+    """
+    slow.write(config="x: 0.0\nt: 0.01\n", call_py=script.format("train, resume='here'"))
+    slow.run("call.py")
+    (slow.folder / "file").touch()
+    slow.write(call_py=script.format(arguments))
+    assert said in slow.run("call.py", code=1).err
+
+
+def test_a_sweep_from_python_says_that_its_script_has_changed(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    call(slow, trials=2)
+    assert "call.py has changed since the sweep began" in call(slow, trials=3, quiet=False).err
+
+
+def test_no_command_is_named_for_a_sweep_from_python(slow):
+    slow.write(config="x: 0.0\nt: 0.01\n")
+    said = call(slow, trials=2, quiet=False).out
+    assert "best (minimize score): run" in said
+    assert "python call.py" not in said
+    assert "python call.py" not in slow.run("-m", "sweeper", "best", "last").out
+    for words in (("resume", "last"), ("rerun", "last/0")):
+        ended = slow.run("-m", "sweeper", *words, code=2)
+        assert "was made from Python, and no command can" in ended.err
+        assert ended.out == ""
+
+
+def test_an_interrupted_sweep_from_python_says_how_it_goes_on(slow):
+    slow.write(config="x: 0.0\nt: 0.3\n")
+    slow.write(call_py=CALL.format(overrides="'x=interval(0,9)'", trials=9, quiet=False))
+    process = slow.start("call.py")
+    until(lambda: slow.asked("select 1 from runs where status = 'COMPLETED'"))
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert "go on with  sweeper.sweep(…, resume='here')" in out, err
+    assert call(slow, trials=9).out.startswith("9 True")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import environment
+from conftest import TRAIN, environment
 
 
 def test_a_run_leaves_its_config_its_record_and_its_log(parabola):
@@ -327,3 +327,13 @@ def test_the_traceback_of_a_run_shows_the_users_code_alone(project):
         "train",
         "divide",
     ]
+
+
+def test_an_environment_variable_resolves_though_a_library_took_omegaconfs_resolver_away(parabola):
+    taken = "from omegaconf import OmegaConf\n    OmegaConf.clear_resolver('oc.env')\n\n    @sweeper.main"
+    parabola.write(
+        train_py=TRAIN.replace("@sweeper.main", taken), config="x: ${oc.decode:${oc.env:LEVEL,5}}\n"
+    )
+    assert parabola.run().record()["score"] == 4
+    assert "x: 5" in parabola.run("--cfg", "job", "--resolve").out
+    assert parabola.run("-m", "+y=1,2").record(1)["score"] == 4

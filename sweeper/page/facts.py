@@ -203,6 +203,8 @@ def _config(record: Mapping[str, Any]) -> str:
 def program_words(command: str, program: Mapping[str, Any]) -> list[str]:
     """Return the words of a command line up to the program's own: `python train.py` and its flags."""
     main = str(program.get("main") or "")
+    if program.get("from_python"):
+        return []
     try:
         words = shlex.split(command)
     except ValueError:
