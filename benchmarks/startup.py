@@ -38,6 +38,7 @@ ASKED = {
     "TAB": ["-sc", "query=bash"],
 }
 BARE = "import omegaconf"
+BARES = {"sweeper": "bare", "hydra": "bare, of hydra's", "lerna": "bare, of lerna's"}  # versions of it differ
 
 
 def write_program(folder: Path) -> None:
@@ -60,7 +61,7 @@ def contenders(folder: Path, *, peers: bool) -> dict[str, Callable[[], float]]:
 
     found: dict[str, Callable[[], float]] = {}
     for module, python in pythons.items():
-        found[f"{module}: {BARE}"] = partial(seconds, [python, "-c", BARE], ours=False)
+        found[f"{BARES[module]}: {BARE}"] = partial(seconds, [python, "-c", BARE], ours=False)
         for name, words in ASKED.items():
             command = [python, f"with_{module}.py", *words]
             if name == "TAB":
@@ -85,7 +86,7 @@ def main() -> None:
         asked = contenders(Path(name), peers=args.peers)
         by_turns(asked, 1)  # what is compiled once is not counted
         times = by_turns(asked, args.rounds)
-    bare = times[f"sweeper: {BARE}"]
+    bare = times[f"{BARES['sweeper']}: {BARE}"]
     rows = [
         {
             "program": program,

@@ -142,7 +142,7 @@ def _bars(figure: Any, rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]
 
 
 def _ours(name: str) -> bool:
-    return not name.startswith(("hydra", "Hydra", "lerna", "Parallel", "import"))
+    return not name.startswith(("bare", "hydra", "Hydra", "lerna", "Parallel", "import"))
 
 
 def _lines(figure: Any, rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> None:
