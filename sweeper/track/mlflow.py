@@ -322,8 +322,10 @@ class Mlflow:
 
     def _around(self) -> str:
         """Return the id of the run that this process was started in; empty if there is none at this store."""
-        elsewhere = self.uri != store_uri(None, self.sweep.folder)
-        return "" if self.sweep.resumed or elsewhere else os.environ.get("MLFLOW_RUN_ID", "")
+        its = store_uri(None, self.sweep.folder)
+        if self.sweep.resumed or (self.uri or "").rstrip("/") != (its or "").rstrip("/"):
+            return ""
+        return os.environ.get("MLFLOW_RUN_ID", "")
 
     def _find_place(self) -> Found:
         try:
