@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -62,7 +63,10 @@ def promote(
     origin = _origin_of(run)
     options = (origin.get("sweeper") or {}).get("tracker", {}).get("mlflow") or {}
     folder = (origin.get("program") or {}).get("folder", "")
-    registry = open_registry(store_uri(uri or options.get("uri"), "" if uri else folder))
+    place = store_uri(uri or options.get("uri"), "" if uri else folder)
+    if place and place.startswith("sqlite:///") and not os.path.exists(place.removeprefix("sqlite:///")):
+        raise RecordError(f"There is no store of MLflow's at {place}", hint="Give another with --uri.")
+    registry = open_registry(place)
     try:
         return _promote(registry, _Asked(ledger, run, model, alias, artifact, force))
     except Unreachable as error:
@@ -140,7 +144,7 @@ def _objective_of(ledger: Ledger, run: Row) -> str:
 def _find(registry: Registry, run: Row) -> Found:
     """Return the run as MLflow knows it: its last attempt."""
     client = registry.client
-    found: list[Found] = list(client.find(client.experiments(), _RUN, run["id"]))
+    found: list[Found] = list(client.find(_RUN, run["id"]))
     if not found:
         raise RecordError(
             f"MLflow at {shown_uri(client.uri)} has no run {run['id']}",
@@ -155,7 +159,7 @@ def _source_of(registry: Registry, told: Found, artifact: str | None) -> _Source
     found: dict[str, _Source] = {}
     for logged in sorted(registry.logged(told), key=lambda each: each.made):  # the last of a name counts
         found[logged.name] = _Source(f"models:/{logged.id}", f"the logged model {logged.name!r}", logged)
-    for folder in _folders(registry, told, artifact):
+    for folder in _folders(registry, told):
         found.setdefault(folder, _Source(f"{told.artifact_uri}/{folder}", f"the artifact {folder!r}"))
     if artifact is not None and artifact in found:
         return found[artifact]
@@ -172,16 +176,15 @@ def _source_of(registry: Registry, told: Found, artifact: str | None) -> _Source
     )
 
 
-def _folders(registry: Registry, told: Found, artifact: str | None) -> list[str]:
-    """Return the folders among a run's artifacts that hold a model."""
-    there = [path for path, folder in registry.files(told.id, "") if folder]
-    if artifact and artifact not in there and artifact.partition("/")[0] in there:
-        there.append(artifact)
-    return [
-        folder
-        for folder in there
-        if any(os.path.basename(path) == MLMODEL for path, _ in registry.files(told.id, folder))
-    ]
+def _folders(registry: Registry, told: Found, folder: str = "", depth: int = 3) -> Iterator[str]:
+    """Yield the folders among a run's artifacts that hold a model."""
+    there = list(registry.files(told.id, folder))
+    if folder and f"{folder}/{MLMODEL}" in (path for path, _ in there):
+        yield folder
+    elif depth:
+        for path, inner in there:
+            if inner:
+                yield from _folders(registry, told, path, depth - 1)
 
 
 def _better_by(champion: Version, score: float | None, objective: str) -> float | None:

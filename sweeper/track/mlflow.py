@@ -304,7 +304,7 @@ class Mlflow:
             self.place = self._find_place()
             experiment = self.place.experiment
         elif self.sweep.resumed:  # it may have been in a project's run, whatever the experiment of that
-            for found in self.client.find(self.client.experiments(), "sweeper.sweep_id", self.sweep.id):
+            for found in self.client.find("sweeper.sweep_id", self.sweep.id):
                 self._know(found)
                 experiment = found.experiment
         if not experiment:
@@ -378,7 +378,7 @@ class Mlflow:
         """Create a run, unless it is there."""
         found = self.known.get(made.key)
         if found is None and made.tried:  # an answer may have been lost
-            same = self.client.find([experiment], "sweeper.run_id", made.key[0])
+            same = self.client.find("sweeper.run_id", made.key[0], experiment)
             found = next((f for f in same if f.tags.get("sweeper.attempt") == str(made.key[1])), None)
         made.tried = True
         place = self.place if made.job is None or self.parent is None else None

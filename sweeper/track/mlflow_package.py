@@ -66,14 +66,13 @@ class Package:
             if not token:
                 return found
 
-    def find(self, experiments: Sequence[str], tag: str, value: str) -> Iterator[Found]:
+    def find(self, tag: str, value: str, experiment: str | None = None) -> Iterator[Found]:
         """See `Rest`."""
+        experiments = [experiment] if experiment else self.experiments()
         token = None
-        while True:
+        while experiments:
             with named(self.uri):
-                page = self.client.search_runs(
-                    list(experiments), f"tags.`{tag}` = '{value}'", 1, 1000, None, token
-                )
+                page = self.client.search_runs(experiments, f"tags.`{tag}` = '{value}'", 1, 1000, None, token)
             yield from map(_found, page)
             token = page.token
             if not token:

@@ -167,14 +167,15 @@ class Rest:
             if not asked["page_token"]:
                 return found
 
-    def find(self, experiments: Sequence[str], tag: str, value: str) -> Iterator[Found]:
-        """Yield the runs of some experiments with a tag of a value."""
+    def find(self, tag: str, value: str, experiment: str | None = None) -> Iterator[Found]:
+        """Yield the runs with a tag of a value, of an experiment or of all."""
+        experiments = [experiment] if experiment else self.experiments()
         asked: dict[str, Any] = {
-            "experiment_ids": list(experiments),
+            "experiment_ids": experiments,
             "filter": f"tags.`{tag}` = '{value}'",
             "max_results": 1000,
         }
-        while True:
+        while experiments:
             page = self.call("POST", f"{API}/runs/search", asked)
             for run in page.get("runs", ()):
                 yield _found(run)

@@ -77,7 +77,7 @@ SAVE = """
     def train(cfg):
         model = DummyRegressor(strategy="constant", constant=7).fit([[0.0]], [7.0])
         run = sweeper.current_run()
-        for name in ("first", "second"):
+        for name in ("first", "inner/second"):
             folder = f"{run.directory}/{name}"
             mlflow.sklearn.save_model(model, folder, pip_requirements=["scikit-learn"])
             run.log_artifact(folder)
@@ -180,12 +180,12 @@ def test_a_folder_with_a_model_is_chosen_among_several_and_loads(uri, swept):
     ((run,),) = swept.query("select id from runs where sweep_id is null")
     ended = promote(swept, run, "--model", "folders", code=2)
     assert f"The run {run} has 2 models" in ended.err
-    assert "Choose with --artifact: first, second." in ended.err
+    assert "Choose with --artifact: first, inner/second." in ended.err
     ended = promote(swept, run, "--model", "folders", "--artifact", "third", code=2)
     assert f"The run {run} has no model 'third'" in ended.err
-    found = told(swept, run, "--model", "folders", "--artifact", "second")
-    assert found["source"] == "the artifact 'second'"
-    assert told(swept, run, "--model", "folders", "--artifact", "second")["registered"] is False
+    found = told(swept, run, "--model", "folders", "--artifact", "inner/second")
+    assert found["source"] == "the artifact 'inner/second'"
+    assert told(swept, run, "--model", "folders", "--artifact", "inner/second")["registered"] is False
     (swept.folder / "load.py").write_text(
         "import mlflow\nprint(mlflow.pyfunc.load_model('models:/folders@champion').predict([[0.0]]))\n"
     )
@@ -206,6 +206,10 @@ def test_a_folder_with_a_model_is_chosen_among_several_and_loads(uri, swept):
         (["last/9", "--model", "a"], "There is no run 'last/9'"),
         (["last/2", "--model", "a"], "/2 is FAILED"),
         (["last", "--model", "a", "--uri", "http://127.0.0.1:1"], "cannot be reached: connection refused"),
+        (
+            ["last", "--model", "a", "--uri", "sqlite:///absent.db"],
+            "There is no store of MLflow's at sqlite:///",
+        ),
     ],
 )
 def test_a_mistake_is_answered_in_three_lines(words, said, swept):
