@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from shlex import quote
 from typing import Any, NamedTuple
 
 from . import yamls
@@ -247,7 +248,8 @@ def words(found: Promotion) -> list[str]:
     return [
         *lines,
         f"promoted  {of} is version {found.version}, {made} {found.source}",
-        f"serve it  MLFLOW_TRACKING_URI={found.uri} mlflow models serve -m models:/{of} --env-manager local",
+        f"serve it  MLFLOW_TRACKING_URI={quote(found.uri)} "
+        f"mlflow models serve -m {quote(f'models:/{of}')} --env-manager local",
     ]
 
 

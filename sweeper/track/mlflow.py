@@ -382,7 +382,7 @@ class Mlflow:
             found = next((f for f in same if f.tags.get("sweeper.attempt") == str(made.key[1])), None)
         made.tried = True
         place = self.place if made.job is None or self.parent is None else None
-        if found is None and place is not None and place.tags.get("sweeper.run_id") in (None, made.key[0]):
+        if place is not None and place.tags.get("sweeper.run_id") in (None, made.key[0]):
             self._borrow(made, place)
             return
         if found is None:

@@ -158,6 +158,13 @@ def test_a_worse_run_does_not_replace_the_champion_but_by_force(uri, swept):
     assert back["better_by"] == pytest.approx(0.0498944)
 
 
+def test_a_run_that_is_as_good_does_not_replace_the_champion(uri, swept):
+    ((score,),) = swept.query("select score from runs where number = 0 and sweep_id is not null")
+    promote(swept, "last/1", "--model", "equals")
+    set_tag(uri, "equals", "1", "sweeper.score", repr(score))
+    assert "this run is no better" in promote(swept, "last/0", "--model", "equals", code=1).out
+
+
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
