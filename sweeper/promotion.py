@@ -245,11 +245,11 @@ def words(found: Promotion) -> list[str]:
         lines.append(f"kept      {of} stays version {before['version']}; --force replaces it")
         return lines
     made = "made from" if found.registered else "which was made from"
+    serve = f"mlflow models serve -m {quote(f'models:/{of}')} --env-manager local"
     return [
         *lines,
         f"promoted  {of} is version {found.version}, {made} {found.source}",
-        f"serve it  MLFLOW_TRACKING_URI={quote(found.uri)} "
-        f"mlflow models serve -m {quote(f'models:/{of}')} --env-manager local",
+        f"serve it  MLFLOW_TRACKING_URI={quote(found.uri)} {serve}",
     ]
 
 
