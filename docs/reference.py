@@ -52,7 +52,8 @@ ENVIRONMENT = {
     "MLFLOW_WORKSPACE": "the workspace, where a server has several",
     "MLFLOW_TRACKING_AUTH": "another way to log in; then the package `mlflow` speaks to the server",
     "MLFLOW_TRACKING_AWS_SIGV4": "the same",
-    "MLFLOW_RUN_ID": "set in a run that joins: MLflow's id of it",
+    "MLFLOW_RUN_ID": "set in a run that joins: MLflow's id of it. A program that finds it set, as by "
+    "`mlflow run`, has its sweep, or its single run, in that run",
     "MLFLOW_EXPERIMENT_ID": "set in a run that joins",
     "WANDB_PROJECT": "the project, unless `sweeper.tracker.wandb.project` says",
     "WANDB_MODE": "`online`, `offline` or `disabled`, unless `sweeper.tracker.wandb.mode` says",

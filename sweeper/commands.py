@@ -144,6 +144,15 @@ def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argpar
     export.add_argument("--out", metavar="FILE", help="the file; standard output, or SWEEP/optuna.db")
     export.add_argument("--uri", help="of MLflow; the sweep's own, or MLFLOW_TRACKING_URI, by default")
     export.add_argument("--image", help="for Katib: the image that has the program; IMAGE if not said")
+    promote = command("promote", _promote, "register the model of a run, or of a sweep's best, at MLflow")
+    promote.add_argument("name", metavar="RUN|SWEEP")
+    promote.add_argument("--model", metavar="NAME", required=True, help="the registered model")
+    promote.add_argument(
+        "--alias", default="champion", help="what stands for the version from then on; champion by default"
+    )
+    promote.add_argument("--artifact", metavar="NAME", help="which model, where the run has several")
+    promote.add_argument("--force", action="store_true", help="replace one that is better, or not comparable")
+    promote.add_argument("--uri", help="of MLflow; the sweep's own, or MLFLOW_TRACKING_URI, by default")
     doctor = command("doctor", _doctor, "find out whether a tracker's server works, and what slows it down")
     doctor.add_argument("tracker", choices=["mlflow"])
     doctor.add_argument("--uri", help="of MLflow; MLFLOW_TRACKING_URI by default")
@@ -508,6 +517,21 @@ _EXPORTS: dict[str, Callable[[Any], None]] = {
     "mlflow": _export_mlflow,
     "optuna": _export_optuna,
 }
+
+
+def _promote(asked: Any) -> int:
+    from .promotion import promote, words
+
+    ledger = Ledger(asked.db)
+    found = promote(
+        ledger, _stands_for(ledger, asked.name), asked.model, asked.alias,
+        uri=asked.uri, artifact=asked.artifact, force=asked.force,
+    )  # fmt: skip
+    if asked.json:
+        _json(found._asdict())
+    else:
+        print("\n".join(words(found)))
+    return int(not found.promoted)
 
 
 def _doctor(asked: Any) -> int:

@@ -158,6 +158,7 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": str(Path(sweeper.__file__).parents[1]),
         "PYTHONWARNINGS": "error::DeprecationWarning:sweeper",
         "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",  # it takes no 1
         "METAFLOW_USER": "ada",  # whoever runs the tests may have no name
         "METAFLOW_HOME": os.devnull,  # and may have a cloud
     }

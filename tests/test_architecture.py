@@ -51,6 +51,7 @@ FLOORS = [
         "__init__",
         "comparison",
         "removal",
+        "promotion",
         "page",
         "watch",
         "commands",

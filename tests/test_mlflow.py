@@ -383,7 +383,8 @@ def test_what_was_killed_is_not_left_running(mlflow, project):
     project.write(config="x: 0\n", train_py=DYING)
     arguments = ("-m", "--tracker", "mlflow", "x=0,1,2", "sweeper.name=dying", "sweeper.launcher.retries=1")
     process = project.start("train.py", *arguments, start_new_session=True)
-    until(lambda: (project.folder / "here").exists() and (2, 1) in runs_in("dying")[1])
+    until(lambda: (project.folder / "here").exists() and {(1, 2), (2, 1)} <= runs_in("dying")[1].keys())
+    until(lambda: runs_in("dying")[1][1, 2].info.status != "RUNNING")
     assert runs_in("dying")[1][1, 1].info.status == "FAILED", "a second attempt is a run of its own"
     assert runs_in("dying")[1][1, 2].info.status == "FINISHED"
     os.killpg(process.pid, signal.SIGKILL)  # all of it
@@ -493,6 +494,84 @@ def test_a_single_run_is_a_run_without_parent(mlflow, sleepy):
     assert "mlflow.parentRunId" not in run.data.tags
     assert run.data.tags["sweeper.command"].endswith("x=4 sweeper.name=single sleep=0")
     assert "0 runs sent, 1 were there" in export(sleepy, "outputs/latest").out
+
+
+# ------------------------------------------------------------------- a run that this all is to be in
+
+
+@pytest.fixture
+def around(mlflow, monkeypatch):
+    """The id of a run that somebody else has begun, and of which we are told."""
+    experiment = client().create_experiment(f"around-{free_port()}")
+    run = client().create_run(experiment, run_name="theirs", tags={"mlflow.source.type": "PROJECT"})
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.info.run_id)
+    return run.info.run_id
+
+
+def runs_beside(run):
+    """Return the other runs of a run's experiment."""
+    found = client().search_runs([client().get_run(run).info.experiment_id])
+    return [each for each in found if each.info.run_id != run]
+
+
+def test_a_sweep_is_the_run_that_it_was_started_in_and_another_is_nested(around, parabola):
+    arguments = ("-m", "--tracker", "mlflow", "x=1,2")
+    assert "warning" not in parabola.run(*arguments).err
+    theirs = client().get_run(around)
+    assert theirs.data.tags["mlflow.source.type"] == "PROJECT"
+    assert theirs.data.tags["sweeper.best_overrides"] == "x=2"
+    assert theirs.info.run_name == "theirs"
+    assert theirs.info.status == "RUNNING", "whoever made it ends it"
+    assert [run.data.tags["mlflow.parentRunId"] for run in runs_beside(around)] == [around] * 2
+    before = {run.info.run_id for run in runs_beside(around)}
+    parabola.run(*arguments)
+    (second,) = [
+        run
+        for run in runs_beside(around)
+        if run.info.run_id not in before and "sweeper.number" not in run.data.tags
+    ]
+    assert second.data.tags["mlflow.parentRunId"] == around
+    assert second.info.status == "FINISHED"
+
+
+def test_a_run_that_is_of_another_store_is_not_the_one_to_be_in(around, mlflow, parabola):
+    arguments = ("-m", "--tracker", "mlflow", "x=1,2", "sweeper.name=elsewhere")
+    another = mlflow.uri.replace("127.0.0.1", "localhost")
+    parabola.run(*arguments, f"sweeper.tracker.mlflow.uri={another}")
+    assert not runs_beside(around)
+    assert len(runs_in("elsewhere")[1]) == 2
+
+
+def test_a_run_that_there_is_not_is_named(mlflow, parabola, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", "0123456789abcdef0123456789abcdef")
+    ended = parabola.run("-m", "--tracker", "mlflow", "x=1,2")
+    assert "MLFLOW_RUN_ID is 0123456789abcdef0123456789abcdef, and MLflow at" in ended.err
+    assert "has no such run\n  Unset MLFLOW_RUN_ID" in ended.err
+
+
+# ------------------------------------------------------------------------------------------- promoted
+
+
+def promote(project, *words, code):
+    return project.run("-m", "sweeper", "promote", *words, code=code)
+
+
+def test_what_cannot_be_promoted_is_said_without_mlflows_package(mlflow, parabola, monkeypatch):
+    parabola.write(mlflow_py="raise ImportError('no mlflow here')")
+    name = f"sweeper.name=promoted-{free_port()}"
+    parabola.run("-m", "x=1,2", name)
+    words = ("last", "--model", "parabola")
+    ended = promote(parabola, *words, code=2)
+    assert f"MLflow at {mlflow.uri} has no run 2" in ended.err
+    ((sweep,),) = parabola.query("select id from sweeps")
+    assert f"sweeper export {sweep} --to mlflow" in ended.err
+    export(parabola)
+    ended = promote(parabola, *words, code=2)
+    assert f"The run {sweep}/1 has no model at MLflow" in ended.err
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
+    assert "does not let us in as 'admin'" in promote(parabola, *words, code=2).err
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert "needs the package mlflow" in promote(parabola, *words, code=2).err
 
 
 # --------------------------------------------------------------------------------------- the settings

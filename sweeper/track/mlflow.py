@@ -16,6 +16,9 @@ under way at a time, and no run waits for one. An http server is spoken to witho
 A run is found again by its tags `sweeper.run_id` and `sweeper.attempt`, and all of it is there when it
 has the tag `sweeper.status`, but for its files. What is sent twice does no harm: MLflow keeps a value of the
 same metric, step and time once.
+
+Where MLFLOW_RUN_ID names a run, such as that of a project that `mlflow run` has started, this one is the
+parent, or the single run; what a project starts a second time is nested in it. Whoever made it ends it.
 """
 
 from __future__ import annotations
@@ -96,6 +99,7 @@ class _Run:
         self.name, self.start, self.first_tags, self.key, self.job = name, start, tags, key, job
         self.id = self.artifact_uri = ""
         self.tried = self.ended = self.whole = self.finishing = False
+        self.borrowed = False  # made by another program, which ends it too
         self.sending = 0  # batches under way: one while it runs, and one more at its end
         self.outcome: tuple[Outcome, int] | None = None  # what came of it, and when, in milliseconds
         self.metrics: list[Metric] = []
@@ -118,9 +122,11 @@ class Mlflow:
     def __init__(self, sweep: SweepRecord, **given: Any) -> None:
         self.sweep, self.options = sweep, Options.read(given)
         self.join = self.joins(sweep, **given)
-        self.uri = _uri(self.options.uri, sweep.folder)
+        self.uri = store_uri(self.options.uri, sweep.folder)
         self.client: Any = None
         self.experiment = ""
+        self.around = self._around()  # the id of the run that all this is to be in
+        self.place: Found | None = None  # that run
         self.known: dict[tuple[str, int], Found] = {}  # what an earlier process has told
         self.parent: _Run | None = None
         self.runs: dict[tuple[str, int], _Run] = {}  # those that are not settled
@@ -258,7 +264,6 @@ class Mlflow:
                     runs = sum(self.counts.values())
                     parent.metrics = [Metric("best_score", self.best[0], self.last_end, runs)]
                 parent.ended = True
-                parent.left.add("status")
                 if parent.id:
                     self._put_parents_end()
         self.outbox.end(self.options.timeout)
@@ -281,7 +286,7 @@ class Mlflow:
 
     def _words_for_unsent(self) -> str:
         """Return words for what is not there, and for what to do about it."""
-        where = _shown(self.client.uri if self.client else self.uri)
+        where = shown_uri(self.client.uri if self.client else self.uri)
         return (
             f"{len(self.runs)} of {self.total + self.there} runs are not in MLflow at {where}: "
             f"{self.outbox.trouble or 'no answer'}\n"
@@ -294,11 +299,17 @@ class Mlflow:
         """Find the experiment, or make it, and the parent; then create what has begun meanwhile."""
         if self.client is None:
             self.client = make_client(self.uri, self.options.timeout)
-        name = self.options.experiment or self.sweep.name
-        experiment = self.client.experiment(name, self.options.artifact_location)
-        if self.sweep.resumed:
-            for found in self.client.find(experiment, "sweeper.sweep_id", self.sweep.id):
+        experiment = ""
+        if self.around:
+            self.place = self._find_place()
+            experiment = self.place.experiment
+        elif self.sweep.resumed:  # it may have been in a project's run, whatever the experiment of that
+            for found in self.client.find("sweeper.sweep_id", self.sweep.id):
                 self._know(found)
+                experiment = found.experiment
+        if not experiment:
+            name = self.options.experiment or self.sweep.name
+            experiment = self.client.experiment(name, self.options.artifact_location)
         if self.parent is not None and not self.parent.id:
             self._make(self.parent, experiment)
         with self.outbox.changed:
@@ -308,6 +319,25 @@ class Mlflow:
                 self.outbox.put(partial(self._create, made))
             if self.parent is not None and self.parent.ended:
                 self._put_parents_end()
+
+    def _around(self) -> str:
+        """Return the id of the run that this process was started in; empty if there is none at this store."""
+        its = store_uri(None, self.sweep.folder)
+        if self.sweep.resumed or (self.uri or "").rstrip("/") != (its or "").rstrip("/"):
+            return ""
+        return os.environ.get("MLFLOW_RUN_ID", "")
+
+    def _find_place(self) -> Found:
+        try:
+            found: Found = self.client.run(self.around)
+        except Refused as error:
+            if error.code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise TrackerError(
+                f"MLFLOW_RUN_ID is {self.around}, and MLflow at {shown_uri(self.client.uri)} has no such run",
+                hint="Unset MLFLOW_RUN_ID, or set the MLFLOW_TRACKING_URI that it belongs to.",
+            ) from None
+        return found
 
     def _know(self, found: Found) -> None:
         tags = found.tags
@@ -348,13 +378,19 @@ class Mlflow:
         """Create a run, unless it is there."""
         found = self.known.get(made.key)
         if found is None and made.tried:  # an answer may have been lost
-            same = self.client.find(experiment, "sweeper.run_id", made.key[0])
+            same = self.client.find("sweeper.run_id", made.key[0], experiment)
             found = next((f for f in same if f.tags.get("sweeper.attempt") == str(made.key[1])), None)
         made.tried = True
+        place = self.place if made.job is None or self.parent is None else None
+        if place is not None and place.tags.get("sweeper.run_id") in (None, made.key[0]):
+            self._borrow(made, place)
+            return
         if found is None:
             tags = made.first_tags
             if made.job is not None and self.parent is not None:
                 tags = {**tags, "mlflow.parentRunId": self.parent.id}
+            elif place is not None:
+                tags = {**tags, "mlflow.parentRunId": place.id}
             made.id, made.artifact_uri = self.client.create_run(experiment, made.name, made.start, tags)
             return
         made.told = dict(found.params)
@@ -364,6 +400,14 @@ class Mlflow:
         if found.status != RUNNING and not made.whole and not made.ended:
             self.client.update_run(found.id, RUNNING, None)
         made.id = found.id  # last: it is what others look at
+
+    def _borrow(self, made: _Run, place: Found) -> None:
+        """Let a run be one that there is already, which keeps what it says of itself."""
+        tags = {key: text for key, text in made.first_tags.items() if place.tags.get(key) is None}
+        self.client.log_batch(place.id, [], {}, tags)
+        made.borrowed, made.told, made.artifact_uri = True, dict(place.params), place.artifact_uri
+        made.params = {key: value for key, value in made.params.items() if key not in place.params}
+        made.id = place.id
 
     def _put_end(self, made: _Run) -> None:
         """Send what a run's end needs, all of it at once."""
@@ -378,6 +422,8 @@ class Mlflow:
             return
         status = STATUSES.get(outcome.status, "FAILED")
         tasks = {"status": partial(self.client.update_run, made.id, status, end)}
+        if made.borrowed:
+            del tasks["status"]
         if outcome.inputs:
             tasks["inputs"] = partial(self._log_inputs, made.id, [dataset(entry) for entry in outcome.inputs])
         self._put_tasks(made, tasks)
@@ -420,8 +466,9 @@ class Mlflow:
     def _put_parents_end(self) -> None:
         assert self.parent is not None  # noqa: S101
         status = STATUSES.get(self.parent.tags["sweeper.status"], "FAILED")
-        task = partial(self.client.update_run, self.parent.id, status, self.last_end)
-        self.outbox.put(partial(self._do, self.parent, "status", task))
+        if not self.parent.borrowed:
+            task = partial(self.client.update_run, self.parent.id, status, self.last_end)
+            self._put_tasks(self.parent, {"status": task})
         self.outbox.put(partial(self._send, self.parent))
 
     def _do(self, made: _Run, name: str, task: Any) -> None:
@@ -493,7 +540,7 @@ class Mlflow:
         """Leave params out that the run has already, such as autologging's: none is written twice."""
         if not error.code or not params:
             return False
-        there = self.client.params(made.id)
+        there = self.client.run(made.id).params
         taken = [key for key in params if key in there]
         with self.outbox.changed:
             for key in taken:
@@ -531,7 +578,7 @@ class Mlflow:
         print(f"warning: MLflow: {words}\n", end="", file=sys.stderr)  # noqa: T201  in one piece
 
     def _say_trouble(self, words: str) -> None:
-        where = _shown(self.client.uri if self.client else self.uri)
+        where = shown_uri(self.client.uri if self.client else self.uri)
         self._say(
             f"{where} cannot be reached ({words}); the sweep goes on, and so do the tries to send its runs"
         )
@@ -639,7 +686,7 @@ def make_client(uri: str | None, timeout: float) -> Any:
 # ------------------------------------------------------------------------------------------ words
 
 
-def _uri(asked: str | None, folder: str) -> str | None:
+def store_uri(asked: str | None, folder: str) -> str | None:
     """Return the store's address; None is what the package takes by itself."""
     uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or None
     if uri is not None and uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
@@ -648,7 +695,7 @@ def _uri(asked: str | None, folder: str) -> str | None:
     return uri
 
 
-def _shown(uri: str | None) -> str:
+def shown_uri(uri: str | None) -> str:
     """Return an address without the password that may stand in it."""
     return re.sub(r"//[^/@]*@", "//", uri or "its default store")
 

@@ -27,7 +27,7 @@ class Package:
             TrackerError: if the package is not installed.
         """
         try:
-            with _quiet():
+            with quiet():
                 import mlflow
                 from mlflow.tracking import MlflowClient
         except ImportError as error:
@@ -38,7 +38,7 @@ class Package:
             ) from None
         self.uri = uri or mlflow.get_tracking_uri()
         self.workers = 1 if self.uri.startswith("sqlite") else 4  # a file has one writer at a time
-        with _named(self.uri):
+        with named(self.uri), quiet():  # it makes the tables of a new file
             self.client: Any = MlflowClient(tracking_uri=self.uri)
 
     def version(self) -> str:
@@ -49,42 +49,43 @@ class Package:
 
     def experiment(self, name: str, artifact_location: str | None) -> str:
         """See `Rest`; the store is made where it does not exist."""
-        with _named(self.uri), _quiet():
+        with named(self.uri), quiet():
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 return str(self.client.create_experiment(name, artifact_location or None, EXPERIMENT_TAGS))
             return checked_experiment(name, found)
 
-    def find(self, experiment: str, tag: str, value: str) -> Iterator[Found]:
+    def experiments(self) -> list[str]:
         """See `Rest`."""
-        token = None
+        token, found = None, list[str]()
         while True:
-            with _named(self.uri):
-                page = self.client.search_runs(
-                    [experiment], f"tags.`{tag}` = '{value}'", 1, 1000, None, token
-                )
-            for run in page:
-                data = run.data
-                yield Found(
-                    run.info.run_id,
-                    run.info.status,
-                    run.info.artifact_uri,
-                    data.tags,
-                    data.params,
-                    data.metrics,
-                )
+            with named(self.uri):
+                page = self.client.search_experiments(max_results=1000, page_token=token)
+            found += [str(each.experiment_id) for each in page]
+            token = page.token
+            if not token:
+                return found
+
+    def find(self, tag: str, value: str, experiment: str | None = None) -> Iterator[Found]:
+        """See `Rest`."""
+        experiments = [experiment] if experiment else self.experiments()
+        token = None
+        while experiments:
+            with named(self.uri):
+                page = self.client.search_runs(experiments, f"tags.`{tag}` = '{value}'", 1, 1000, None, token)
+            yield from map(_found, page)
             token = page.token
             if not token:
                 return
 
-    def params(self, run_id: str) -> Mapping[str, str]:
+    def run(self, run_id: str) -> Found:
         """See `Rest`."""
-        with _named(self.uri):
-            return dict(self.client.get_run(run_id).data.params)
+        with named(self.uri), quiet():
+            return _found(self.client.get_run(run_id))
 
     def create_run(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> tuple[str, str]:
         """See `Rest`."""
-        with _named(self.uri):
+        with named(self.uri):
             run = self.client.create_run(experiment, start_time=start, tags=dict(tags), run_name=name)
         return run.info.run_id, run.info.artifact_uri
 
@@ -94,7 +95,7 @@ class Package:
         """See `Rest`."""
         from mlflow import entities
 
-        with _named(self.uri):
+        with named(self.uri):
             self.client.log_batch(
                 run_id,
                 [entities.Metric(m.key, m.value, m.time, m.step) for m in metrics],
@@ -111,12 +112,12 @@ class Package:
             known = {key: value for key, value in entry.items() if key != "tags"}
             tags = [entities.InputTag(*pair) for pair in entry["tags"].items()]
             found.append(entities.DatasetInput(entities.Dataset(**known), tags))
-        with _named(self.uri):
+        with named(self.uri):
             self.client.log_inputs(run_id, found)
 
     def update_run(self, run_id: str, status: str, end: int | None) -> None:
         """See `Rest`."""
-        with _named(self.uri):
+        with named(self.uri):
             if status == "RUNNING":
                 self.client.update_run(run_id, status)
             else:
@@ -124,12 +125,12 @@ class Package:
 
     def artifacts(self, run_id: str) -> set[str]:
         """See `Rest`."""
-        with _named(self.uri):
+        with named(self.uri):
             return {file.path for file in self.client.list_artifacts(run_id)}
 
     def delete_run(self, run_id: str) -> None:
         """See `Rest`."""
-        with _named(self.uri):
+        with named(self.uri):
             self.client.delete_run(run_id)
 
     def upload(self, run_id: str, artifact_uri: str, path: str, name: str) -> None:
@@ -139,12 +140,25 @@ class Package:
             copy_into(unquote(parts.path), path, name)
             return
         folder = name.rpartition("/")[0]
-        with _named(self.uri):
+        with named(self.uri):
             self.client.log_artifact(run_id, path, folder or None)
 
 
+def _found(run: Any) -> Found:
+    info, data = run.info, run.data
+    return Found(
+        info.run_id,
+        str(info.experiment_id),
+        info.status,
+        info.artifact_uri,
+        data.tags,
+        data.params,
+        data.metrics,
+    )
+
+
 @contextmanager
-def _named(uri: str) -> Iterator[None]:
+def named(uri: str) -> Iterator[None]:
     """Say what went wrong in our words: what MLflow refuses, and what may go better later."""
     from mlflow.exceptions import MlflowException
 
@@ -162,7 +176,7 @@ def _named(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep MLflow's remarks on the tables that it makes out of the program's output.
 
     While nothing else of it is under way: the levels are the process's.

@@ -55,6 +55,7 @@ class Found(NamedTuple):
     """A run that a server has."""
 
     id: str
+    experiment: str
     status: str
     artifact_uri: str
     tags: Mapping[str, str]
@@ -144,7 +145,7 @@ class Rest:
                 raise
         else:
             return checked_experiment(name, found["experiment"])
-        asked: dict[str, Any] = {"name": name, "tags": _pairs(EXPERIMENT_TAGS)}
+        asked: dict[str, Any] = {"name": name, "tags": pairs(EXPERIMENT_TAGS)}
         if artifact_location:
             asked["artifact_location"] = artifact_location
         try:
@@ -155,14 +156,26 @@ class Rest:
             found = self.call("GET", f"{API}/experiments/get-by-name", {"experiment_name": name})
             return checked_experiment(name, found["experiment"])
 
-    def find(self, experiment: str, tag: str, value: str) -> Iterator[Found]:
-        """Yield the runs of an experiment with a tag of a value."""
+    def experiments(self) -> list[str]:
+        """Return the ids of all experiments."""
+        asked: dict[str, Any] = {"max_results": 1000}
+        found: list[str] = []
+        while True:
+            page = self.call("POST", f"{API}/experiments/search", asked)
+            found += [str(each["experiment_id"]) for each in page.get("experiments", ())]
+            asked["page_token"] = page.get("next_page_token")
+            if not asked["page_token"]:
+                return found
+
+    def find(self, tag: str, value: str, experiment: str | None = None) -> Iterator[Found]:
+        """Yield the runs with a tag of a value, of an experiment or of all."""
+        experiments = [experiment] if experiment else self.experiments()
         asked: dict[str, Any] = {
-            "experiment_ids": [experiment],
+            "experiment_ids": experiments,
             "filter": f"tags.`{tag}` = '{value}'",
             "max_results": 1000,
         }
-        while True:
+        while experiments:
             page = self.call("POST", f"{API}/runs/search", asked)
             for run in page.get("runs", ()):
                 yield _found(run)
@@ -170,13 +183,13 @@ class Rest:
             if not asked["page_token"]:
                 return
 
-    def params(self, run_id: str) -> Mapping[str, str]:
-        """Return the params that a run has."""
-        return _found(self.call("GET", f"{API}/runs/get", {"run_id": run_id})["run"]).params
+    def run(self, run_id: str) -> Found:
+        """Return a run."""
+        return _found(self.call("GET", f"{API}/runs/get", {"run_id": run_id})["run"])
 
     def create_run(self, experiment: str, name: str, start: int, tags: Mapping[str, str]) -> tuple[str, str]:
         """Make a run, and return its id and where its artifacts go."""
-        asked = {"experiment_id": experiment, "run_name": name, "start_time": start, "tags": _pairs(tags)}
+        asked = {"experiment_id": experiment, "run_name": name, "start_time": start, "tags": pairs(tags)}
         if "mlflow.user" in tags:
             asked["user_id"] = tags["mlflow.user"]
         info = self.call("POST", f"{API}/runs/create", asked)["run"]["info"]
@@ -190,13 +203,13 @@ class Rest:
             {"key": m.key, "value": _json_number(m.value), "timestamp": m.time, "step": m.step}
             for m in metrics
         ]
-        asked = {"run_id": run_id, "metrics": points, "params": _pairs(params), "tags": _pairs(tags)}
+        asked = {"run_id": run_id, "metrics": points, "params": pairs(params), "tags": pairs(tags)}
         self.call("POST", f"{API}/runs/log-batch", asked)
 
     def log_inputs(self, run_id: str, inputs: Sequence[Mapping[str, Any]]) -> None:
         """Add data sets to a run; see `dataset`."""
         datasets = [
-            {"dataset": {k: v for k, v in entry.items() if k != "tags"}, "tags": _pairs(entry["tags"])}
+            {"dataset": {k: v for k, v in entry.items() if k != "tags"}, "tags": pairs(entry["tags"])}
             for entry in inputs
         ]
         self.call("POST", f"{API}/runs/log-inputs", {"run_id": run_id, "datasets": datasets})
@@ -411,7 +424,8 @@ def _json_number(value: float) -> float | str:
     return value
 
 
-def _pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return params or tags as the interface takes them."""
     return [{"key": key, "value": value} for key, value in values.items()]
 
 
@@ -423,6 +437,7 @@ def _found(run: Mapping[str, Any]) -> Found:
 
     return Found(
         info["run_id"],
+        info["experiment_id"],
         info["status"],
         info.get("artifact_uri", ""),
         read("tags"),
