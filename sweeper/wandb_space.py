@@ -40,6 +40,8 @@ _TAKES: dict[str, tuple[str, ...]] = {
 _USUAL = {"mu": 0.0, "sigma": 1.0, "q": 1.0, "a": 1.0, "b": 1.0}
 _OF_A_GRID = ("constant", "categorical", "categorical_w_probabilities", "int_uniform", "q_uniform")
 
+_MOST_CHOICES = 1000  # that fractions are listed as
+
 
 class Source:
     """The file: where a key stands in it, and what there is to say of it."""
@@ -196,13 +198,13 @@ class Distribution:
     def _multiples(self, low: float, high: float, q: float, *, log: bool) -> Any:
         """Return the multiples of q that numbers from low to high are rounded to."""
         whole = q == int(q)
+        if not whole and (log or (high - low) / q > _MOST_CHOICES):
+            self._note(f"is not rounded to multiples of {show(q)}")
+            return Interval(float(low), float(high), frozenset({"log"} if log else ()))
         first, last = round(low / q), round(high / q)
         if log and first < 1:
             first = 1
             self._note(f"begins at {show(q)}, since nothing is rounded to 0 here")
-        if log and not whole:
-            self._note(f"is not rounded to multiples of {show(q)}")
-            return Interval(float(low), float(high), frozenset({"log"}))
         if first >= last:
             return first * int(q) if whole else first * q
         tags = frozenset({"log"} if log else ())

@@ -237,6 +237,8 @@ class _Reader:
         words = [filled.get(str(word), str(word)) for word in command if word != "${env}"]
         words = [re.sub(r"\$\{envvar:(\w+)\}", r"$\1", word) for word in words]
         end = self.end_of_program(words, program)
+        if not words[:end]:
+            raise self.wrong("The command starts no program", "command")
         self.made.words = words[:end]
         signs = [_OVERRIDES[word] for word in words[end:] if word in _OVERRIDES]
         self.sign = signs[0] if signs else None
@@ -245,16 +247,18 @@ class _Reader:
             if word.startswith("${") and word not in (*_OVERRIDES, *_MACROS):
                 hint = nearest(word, (*_OVERRIDES, *_MACROS))
                 raise self.wrong(f"The command has no '{word}'", "command", hint)
-        if "python" not in words[0] and not program.endswith(".py"):
+        if "python" not in words[0] and not words[end - 1].endswith(".py"):
             self.note(f"{shlex.join(words[:end])} is no Python program: let a function of one start it")
         return [word for word in words[end:] if not word.startswith("${")]
 
     def end_of_program(self, words: list[str], program: str) -> int:
         """Return where the words that start the program end."""
+        if program in words:
+            return words.index(program) + 1
         for at, word in enumerate(words):
-            if (program and word == program) or word.endswith(".py"):
+            if word.endswith(".py"):
                 return at + 1
-            if word == "-m" and at + 1 < len(words):
+            if word == "-m":
                 return at + 2
             if word in _MACROS or word in _OVERRIDES:
                 return at
