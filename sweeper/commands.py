@@ -578,6 +578,8 @@ def _import_wandb_sweep(asked: Any) -> None:
         raise UsageError("--maximize is for a csv", hint=f"{asked.path} says it: metric.goal")
     found = read_wandb_sweep(asked.path, asked.name)
     out = asked.out or ""
+    if out and not out.endswith(".yaml"):
+        raise UsageError("--out is a config, whose name ends in .yaml", hint="Such as --out conf/sweep.yaml")
     if os.path.exists(out):
         raise UsageError(f"{out} is there already", hint="Remove it, or name another with --out.")
     text = found.text(asked.path, out)

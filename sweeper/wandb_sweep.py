@@ -54,7 +54,7 @@ class WandbSweep:
 
     def command(self, out: str = "") -> str:
         """Return the command line that runs the sweep from a config file."""
-        *folders, name = (out or "conf/sweep.yaml").removesuffix(".yaml").removesuffix(".yml").split("/")
+        *folders, name = (out or "conf/sweep.yaml").removesuffix(".yaml").split("/")
         inside = "experiment" in folders
         if inside or (self.is_experiment and not out):
             path = "/".join(folders[folders.index("experiment") + 1 :]) if inside else ""

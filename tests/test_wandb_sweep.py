@@ -302,6 +302,7 @@ def test_the_command_refuses_what_it_would_overwrite_or_not_obey(tmp_path):
     (tmp_path / "old.csv").write_text("x,y\nparameter,score\n1,2\n")
     for words, said in [
         (["sweep.yaml", "--out", "sweep.yaml"], "sweep.yaml is there already"),
+        (["sweep.yaml", "--out", "conf"], "--out is a config, whose name ends in .yaml"),
         (["sweep.yaml", "--maximize"], "sweep.yaml says it: metric.goal"),
         (["nosuch.yaml"], "Cannot read nosuch.yaml: No such file or directory"),
         (["old.csv", "--out", "conf/x.yaml"], "--out is for the config that a sweep.yaml becomes"),
