@@ -158,11 +158,14 @@ def _add_tools(command: Callable[[str, Callable[[Any], int | None], str], argpar
     doctor.add_argument("--uri", help="of MLflow; MLFLOW_TRACKING_URI by default")
     doctor.add_argument("--experiment", default="Default", help="where a run is tried; Default by default")
     imported = command(
-        "import", _import, "read a csv of experiments kept by hand, or a sweep's directory again"
-    )
+        "import", _import,
+        "read a csv of experiments kept by hand, or a sweep's directory again; "
+        "or make a config of a sweep.yaml of Weights & Biases",
+    )  # fmt: skip
     imported.add_argument("path", metavar="FILE|DIR")
     imported.add_argument("--name", help="the name of the experiment; the file's without it")
-    imported.add_argument("--maximize", action="store_true", help="the highest score is best")
+    imported.add_argument("--maximize", action="store_true", help="the highest score of a csv is best")
+    imported.add_argument("--out", metavar="FILE", help="the config; standard output without it")
 
 
 def _report_words(report: argparse.ArgumentParser) -> None:
@@ -549,6 +552,11 @@ def _doctor(asked: Any) -> int:
 
 
 def _import(asked: Any) -> None:
+    if asked.path.endswith((".yaml", ".yml")):
+        _import_wandb_sweep(asked)
+        return
+    if asked.out is not None:
+        raise UsageError("--out is for the config that a sweep.yaml becomes; runs are read into --db")
     from .imports import import_csv, import_directories
 
     known = 0
@@ -561,6 +569,34 @@ def _import(asked: Any) -> None:
         return
     more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
     print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}{more}")
+
+
+def _import_wandb_sweep(asked: Any) -> None:
+    from .wandb_sweep import read_wandb_sweep
+
+    if asked.maximize:
+        raise UsageError("--maximize is for a csv", hint=f"{asked.path} says it: metric.goal")
+    found = read_wandb_sweep(asked.path, asked.name)
+    out = asked.out or ""
+    if out and not out.endswith(".yaml"):
+        raise UsageError("--out is a config, whose name ends in .yaml", hint="Such as --out conf/sweep.yaml")
+    if os.path.exists(out):
+        raise UsageError(f"{out} is there already", hint="Remove it, or name another with --out.")
+    text = found.text(asked.path, out)
+    if out:
+        from .yamls import write_text
+
+        os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
+        write_text(out, text)
+    if asked.json:
+        _json({"config": found.config, "command": found.command(out), "notes": found.notes})
+        return
+    if not out:
+        sys.stdout.write(text)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if out:
+        print(f"{out} is written; run it with  {found.command(out)}")
 
 
 def find_directory(name: str, db: str) -> str:

@@ -57,10 +57,15 @@ def bind(function: Callable[..., Any], config: Any) -> tuple[list[Any], dict[str
         if whole and p is whole[0]:
             value = config
         elif p.name in config:
-            value = config[p.name]
+            value = _value_of(p.name, function, config)
         elif p.default is not p.empty:
             continue
         else:
+            if p.name in list(config):
+                raise UsageError(
+                    f"{function.__name__}() takes '{p.name}', which has no value: it is ???",
+                    hint=f"Give it one: {p.name}=…",
+                )
             raise UsageError(
                 f"{function.__name__}() takes '{p.name}', but the config has no such key",
                 hint=f"It has {', '.join(map(str, config))}. Name one parameter cfg to get all of it.",
@@ -70,6 +75,14 @@ def bind(function: Callable[..., Any], config: Any) -> tuple[list[Any], dict[str
         else:
             kwargs[p.name] = value
     return args, kwargs
+
+
+def _value_of(name: str, function: Callable[..., Any], config: Any) -> Any:
+    try:
+        return config[name]
+    except Exception as error:  # noqa: BLE001  resolvers are anybody's code
+        what = f"{function.__name__}() takes '{name}', which cannot be resolved"
+        raise UsageError(what, hint=str(error).partition("\n")[0]) from None
 
 
 # -------------------------------------------------------------------------------------- the process

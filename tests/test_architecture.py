@@ -37,6 +37,8 @@ FLOORS = [
         "export",
         "rerun",
         "imports",
+        "wandb_space",
+        "wandb_sweep",
         "single",
         "loop",
         "sweeps",

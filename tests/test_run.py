@@ -118,6 +118,29 @@ def test_a_parameter_that_the_config_lacks_is_named(parabola):
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("???", "which has no value: it is ???\n  Give it one: depth=…"),
+        ("${missing}", "which cannot be resolved\n  Interpolation key 'missing' not found"),
+    ],
+)
+@pytest.mark.parametrize("words", [[], ["-m", "x=1,2"]])
+def test_a_parameter_whose_value_cannot_be_had_is_named(parabola, value, said, words):
+    parabola.write(
+        config=f"x: 1\ndepth: {value}\n",
+        train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(x, depth):
+            return x
+        train()
+    """,
+    )
+    ended = parabola.run(*words, code=2)
+    assert ended.err == f"error: train() takes 'depth', {said}\n"
+
+
 def test_an_exception_shows_its_traceback_and_is_recorded(parabola):
     parabola.write(config="x: ${missing}\n")
     ended = parabola.run(code=1)
