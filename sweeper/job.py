@@ -316,8 +316,10 @@ def call(
             error = "".join(traceback.format_exception(type(end), end, frames))
             if job.capture:
                 sys.stderr.write(error)
+            if run.was_pruned:  # in a process of its own, or what called it raised an error instead
+                status, exception, error, cause = PRUNED, None, "", ""
     try:
-        said = score_of(value, job.objective, run.metrics)
+        said = score_of(value, job.objective, run.last_metrics())
     except Exception as end:  # noqa: BLE001  a value that breaks when it is looked at
         said = Score(None, dict(run.metrics), note=f"the value cannot be read: {end!r:.100}")
     completed = status == COMPLETED
