@@ -19,16 +19,17 @@ class Classifier(LightningModule):
         found = self.net(images)
         loss = self.loss(found, labels)
         right = (found.argmax(1) == labels).float().mean()
-        self.log_dict({f"{name}/loss": loss, f"{name}/acc": right}, on_step=False, on_epoch=True, sync_dist=True)
+        metrics = {f"{name}/loss": loss, f"{name}/acc": right}
+        self.log_dict(metrics, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 
-    def training_step(self, batch, _):
+    def training_step(self, batch, index):
         return self.step(batch, "train")
 
-    def validation_step(self, batch, _):
+    def validation_step(self, batch, index):
         self.step(batch, "val")
 
-    def test_step(self, batch, _):
+    def test_step(self, batch, index):
         self.step(batch, "test")
 
     def configure_optimizers(self):
