@@ -12,5 +12,6 @@ from sklearn.datasets import load_digits
 
 best = json.load(sys.stdin)[0]
 pipeline = joblib.load(f"{best['directory']}/pipeline.joblib")
-print(f"run {best['number']} is a {best['params']['model']}")
-print("it reads", *pipeline.predict(load_digits().data[:10]))
+images, digits = load_digits(return_X_y=True)
+print(f"run {best['number']}, {best['params']['model']}")
+print(f"reads {pipeline.score(images, digits):.1%} of what it was fitted on")
