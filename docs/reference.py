@@ -30,7 +30,7 @@ FOLDERS = {"search": "search", "launcher": "launch", "tracker": "track"}
 
 # What the code, or a library on its behalf, looks for in the environment or puts there; a test holds it.
 ENVIRONMENT = {
-    "SWEEPER_RUN_DIR": "set in a run: its directory. The same script, started with it set, joins the run",
+    "SWEEPER_RUN_DIR": "set in a run: its directory. What it starts reports there; the same script joins it",
     "SWEEPER_RUN_MAIN": "set in a run: which script that is",
     "SWEEPER_INSTANTIATE_ALLOW": "targets of `instantiate` that would be refused, by commas",
     "HYDRA_INSTANTIATE_ALLOWLIST_OVERRIDE": "the same, by Hydra's name",

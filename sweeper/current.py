@@ -1,6 +1,7 @@
 """The run that the caller is in, from inside: `sweeper.report` and `sweeper.current_run`.
 
-What a run reports is appended to its `metrics.jsonl`, which the launching process reads as it grows.
+What a run reports is appended to its `metrics.jsonl`, which the launching process reads as it grows. A
+process that the run has started reports there too.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from .errors import Pruned, UsageError
@@ -36,17 +38,33 @@ class CurrentRun:
         self.inputs: list[dict[str, Any]] = []
         self._records = job.records if job and not helping else ""
         self._stream: Any = None
+        self._written = 0
 
     def report(self, metrics: Mapping[str, Any], step: int | None, *, prune: bool) -> bool:
         """Append metrics to the run's `metrics.jsonl`; see `sweeper.report`."""
         numbers = {str(name): _number(value, str(name)) for name, value in metrics.items()}
         self._append({"time": round(time.time(), 3), "step": step, "metrics": numbers})
         self.metrics.update(numbers)
-        if self._records and os.path.exists(f"{self._records}/stop"):
-            if prune:
-                raise Pruned
-            return True
-        return False
+        stop = f"{self._records}/stop"
+        if not self._records or not os.path.exists(stop):
+            return False
+        if prune:
+            with open(stop, "a", encoding="utf-8") as file:
+                file.write("raised\n")
+            raise Pruned
+        return True
+
+    @property
+    def was_pruned(self) -> bool:
+        """Whether a process of the run raised `Pruned`, whatever became of that on its way."""
+        stop = f"{self._records}/stop"
+        return bool(self._records) and os.path.exists(stop) and os.path.getsize(stop) > 0
+
+    def last_metrics(self) -> dict[str, float]:
+        """Return the last value of each metric, of what the run's other processes reported too."""
+        path = f"{self._records}/metrics.jsonl"
+        written = os.path.getsize(path) if self._records and os.path.exists(path) else 0
+        return dict(self.metrics) if written == self._written else last_metrics(self.directory)
 
     def log_artifact(self, path: str | os.PathLike[str]) -> None:
         """Record a file that the run has made."""
@@ -78,7 +96,7 @@ class CurrentRun:
 
         if self._stream is None:
             self._stream = open(f"{self._records}/metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-        self._stream.write(json.dumps(line) + "\n")
+        self._written += self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -92,8 +110,25 @@ _current = CurrentRun()  # one a process, so that threads which a function start
 
 
 def current_run() -> CurrentRun:
-    """Return the run that the caller is in; outside of one, a run with nothing in it."""
-    return _current
+    """Return the run that the caller is in; outside of one, a run with nothing in it.
+
+    A process that a run has started, such as one of `torch.multiprocessing`, is in that run. It may report;
+    artifacts, inputs and tags are those of the process that made the run.
+    """
+    directory = os.environ.get("SWEEPER_RUN_DIR")
+    return _current if _current.directory or not directory else _run_around(directory)
+
+
+@cache
+def _run_around(directory: str) -> CurrentRun:
+    """Return the run in a directory, for a process that it has started."""
+    import json
+
+    try:
+        with open(f"{directory}/.sweeper/job.json", encoding="utf-8") as file:
+            return CurrentRun(Job(**json.load(file), config={}))
+    except (OSError, ValueError, TypeError):  # it is gone, or was another version's
+        return CurrentRun()
 
 
 def current_folder() -> str:

@@ -252,10 +252,17 @@ def _prepared(value: Any) -> Any:
     return [_prepared(item) for item in value] if isinstance(value, list) else value
 
 
+def _full_key(node: Any) -> str:
+    parent = node._get_parent()
+    if isinstance(parent, ListConfig):  # of which OmegaConf says 'layers1'
+        return f"{_full_key(parent)}[{node._key()}]"
+    return node._get_full_key(None)  # type: ignore[no-any-return]
+
+
 def _node(node: Any, args: tuple[Any, ...], convert: Any, recursive: Any, *, partial: Any = False) -> Any:
     if not OmegaConf.is_config(node) or node._is_none():
         return None if OmegaConf.is_config(node) else node
-    key = node._get_full_key(None)
+    key = _full_key(node)
     if isinstance(node, ListConfig):
         return _list(node, convert, recursive)
     convert, recursive = node.get("_convert_", convert), node.get("_recursive_", recursive)

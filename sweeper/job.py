@@ -315,22 +315,24 @@ def call(
             value = _call(job, function)
         except Pruned:
             status = PRUNED
-        except SystemExit as end:
+        except (SystemExit, KeyboardInterrupt) as end:
             exception = end
-            if end.code not in (None, 0):
+            if by := _cut_short(end):
+                status, error = CANCELLED, "KeyboardInterrupt"
+                if job.capture:  # Ctrl-C goes to the launching process; here it is a signal like any other
+                    status, error, cause = FAILED, f"the process was killed by {by}", "died"
+            elif isinstance(end, SystemExit) and end.code not in (None, 0):
                 status, error, cause = FAILED, f"SystemExit: {end.code}", "error"
-        except KeyboardInterrupt as end:
-            status, exception, error = CANCELLED, end, "KeyboardInterrupt"
-            if job.capture:  # Ctrl-C goes to the launching process; here it is a signal like any other
-                status, error, cause = FAILED, "the process was killed by SIGINT", "died"
         except BaseException as end:  # noqa: BLE001  whatever it is, it is this run's alone
             status, exception, cause = FAILED, end, "error"
             frames = own_frames(end.__traceback__)
             error = "".join(traceback.format_exception(type(end), end, frames))
             if job.capture:
                 sys.stderr.write(error)
+            if run.was_pruned:  # in a process of its own, or what called it raised an error instead
+                status, exception, error, cause = PRUNED, None, "", ""
     try:
-        said = score_of(value, job.objective, run.metrics)
+        said = score_of(value, job.objective, run.last_metrics())
     except Exception as end:  # noqa: BLE001  a value that breaks when it is looked at
         said = Score(None, dict(run.metrics), note=f"the value cannot be read: {end!r:.100}")
     completed = status == COMPLETED
@@ -353,6 +355,16 @@ def call(
     )
     write_record(job, outcome)
     return Result(outcome, value, exception)
+
+
+def _cut_short(end: SystemExit | KeyboardInterrupt) -> str:
+    """Return the signal that ended the function, or nothing where that exits by itself.
+
+    Lightning turns SIGTERM into an exit of a class of its own, and Ctrl-C into `exit(1)`.
+    """
+    if isinstance(end, KeyboardInterrupt) or isinstance(end.__context__, KeyboardInterrupt):
+        return "SIGINT"
+    return "" if type(end) is SystemExit or end.code else "SIGTERM"
 
 
 def join(job: Job, function: Callable[..., Any]) -> Any:

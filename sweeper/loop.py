@@ -500,7 +500,7 @@ class Sweep:
                 self.trackers.log(job, line["metrics"], line["step"], line["time"])
                 self.view.progress.report(job.number, line["metrics"], line["step"])
                 if self.pruner is not None and self.pruner.report(job.number, line["metrics"], line["step"]):
-                    with open(f"{job.records}/stop", "w", encoding="utf-8"):
+                    with open(f"{job.records}/stop", "a", encoding="utf-8"):
                         pass  # looked for at the run's next report
 
     def results(self) -> list[RunResult]:

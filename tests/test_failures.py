@@ -170,3 +170,47 @@ def test_a_full_disk_ends_a_sweep_that_goes_on_when_there_is_room(parabola, smal
 def test_settings_of_failures_that_mean_nothing_are_mistakes(flaky, setting, said):
     ended = flaky.run("-m", "x=1,2", "--jobs", "2", setting, code=2)
     assert said in ended.err
+
+
+POLITE = """
+    import signal, time
+    import sweeper
+
+    class Ended(SystemExit):
+        pass
+
+    def end(*_):
+        raise Ended
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        if cfg.how == "term":  # as Lightning has it
+            signal.signal(signal.SIGTERM, end)
+        sweeper.report({"loss": 1})
+        try:
+            if cfg.how == "interrupt":
+                signal.raise_signal(signal.SIGINT)
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise SystemExit(cfg.code)
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+def test_a_run_out_of_time_fails_though_it_leaves_politely_at_sigterm(project):
+    config = "how: term\nx: 0\ncode: 0\nsweeper:\n  objective:\n    metric: loss\n"
+    project.write(config=config, train_py=POLITE)
+    ended = project.run("-m", "x=1", "sweeper.launcher.run_timeout=0.5", code=1)
+    assert ended.record(0)["status"] == "FAILED"
+    assert ended.record(0)["error"] == "the run took longer than 0.5 s (run_timeout)"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_function_that_turns_an_interrupt_into_an_exit_was_interrupted(project, code):
+    project.write(config=f"how: interrupt\nx: 0\ncode: {code}\n", train_py=POLITE)
+    ended = project.run("x=1", code=code)
+    assert ended.record()["status"] == "CANCELLED"
+    ended = project.run("-m", "x=1", code=1)
+    assert ended.record(0)["error"] == "the process was killed by SIGINT"

@@ -106,6 +106,7 @@ def test_the_given_config_is_not_changed():
             {"a": {"b": {"_target_": "builtins.int", "_args_": ["x"]}}},
             "ValueError: invalid literal for int() with base 10: 'x'\nat 'a.b'",
         ),
+        ({"a": [[1, {"_target_": "nowhere.Thing"}]]}, "'nowhere'\nat 'a[0][1]'"),
         ({"_target_": POINT, "x": "???"}, "Missing mandatory value: x"),
         ({"_target_": "math.pi"}, "The target 3.14"),
         ({"_target_": POINT, "_partial_": 1}, "_partial_ must be true or false"),

@@ -248,6 +248,42 @@ def test_a_script_that_imports_pyarrow_is_forked_though_its_allocator_has_a_thre
     assert "a Python of its own" not in ended.out
 
 
+def test_a_script_whose_import_has_used_openmp_is_forked_and_its_runs_use_it_again(parabola):
+    parabola.write(
+        train_py="""
+        import numpy as np
+        import sweeper
+        from sklearn.ensemble import HistGradientBoostingRegressor
+        x = np.random.default_rng(0).random((2000, 5))
+        model = HistGradientBoostingRegressor(max_iter=2).fit(x, x[:, 0])
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return model.fit(x, x[:, 1]).n_iter_
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    words = ["sweeper.launcher.threads=2", "sweeper.launcher.run_timeout=20"]
+    ended = parabola.run("-m", "x=1,2", *words)
+    assert [row["score"] for row in ended.results] == ["2", "2"]
+    assert "a Python of its own" not in ended.out
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_thread_of_c_code_is_not_taken_for_one_of_blas(parabola, threads):
+    thread = """
+        import ctypes
+        import numpy
+        libc = ctypes.CDLL(None)
+        pause = ctypes.cast(libc.pause, ctypes.c_void_p)
+        libc.pthread_create(ctypes.byref(ctypes.c_ulong()), None, pause, None)
+    """
+    (parabola.folder / "train.py").write_text(dedent(thread) + dedent(TRAIN))
+    ended = parabola.run("-m", "x=1,2", f"sweeper.launcher.threads={threads}")
+    assert [row["score"] for row in ended.results] == ["4", "1"]
+    assert "importing the script starts threads in C code (python)" in ended.out
+
+
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_how_runs_start_can_be_chosen(parabola, start):
     ended = parabola.run("-m", "x=1,2", f"sweeper.launcher.start={start}")

@@ -188,3 +188,72 @@ def test_a_run_may_have_a_pool_of_its_own(project, launcher, guard):
 def test_a_script_without_a_guard_may_have_a_pool_in_a_single_run(project):
     project.write(config="x: 4\nhow: spawn\n", train_py=POOLS.replace("GUARD", "if True:"))
     assert project.run().record()["score"] == 14
+
+
+# As torch.multiprocessing does it: the function's work is done in processes that it starts by pickle.
+WORKERS = """
+    import multiprocessing, time
+    import sweeper
+
+    def work(x):
+        for step in range(50):
+            sweeper.report({"loss": x}, step=step)
+            if x:
+                time.sleep(0.05)
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        process = multiprocessing.get_context(cfg.method).Process(target=work, args=(cfg.x,))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise RuntimeError("a worker has failed")
+        return {"workers": 1}
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_what_a_process_of_a_run_reports_is_the_runs_and_it_is_pruned_there(project, method):
+    config = f"x: 0.0\nmethod: {method}\nsweeper:\n  objective:\n    metric: loss\n"
+    project.write(config=config, train_py=WORKERS)
+    ended = project.run("-m", "x=0,1", "sweeper/pruner=threshold", "sweeper.pruner.upper=0.5")
+    first, second = ended.record(0), ended.record(1)
+    assert (first["status"], first["score"]) == ("COMPLETED", 0.0)
+    assert first["metrics"] == {"loss": 0.0, "workers": 1}
+    assert (second["status"], second["metrics"], second["error"]) == ("PRUNED", {"loss": 1.0}, None)
+    assert project.query("select count(*) from metrics where step is not null and value = 0") == [(50,)]
+
+
+def test_a_process_of_a_run_that_fails_on_its_own_fails_the_run(project):
+    project.write(
+        config="x: one\nmethod: spawn\nsweeper:\n  objective:\n    metric: loss\n", train_py=WORKERS
+    )
+    ended = project.run("-m", "x=one", "sweeper/pruner=threshold", "sweeper.pruner.upper=0.5", code=1)
+    assert ended.record(0)["status"] == "FAILED"
+    assert "a worker has failed" in ended.record(0)["error"]
+
+
+def test_pruned_may_come_back_as_another_error(project):
+    project.write(
+        config="x: 0\n",
+        train_py="""
+            import time
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                try:
+                    for step in range(100):
+                        sweeper.report({"loss": 1}, step=step)
+                        time.sleep(0.05)
+                except Exception:
+                    raise RuntimeError("a callback has failed") from None
+
+            train()
+        """,
+    )
+    ended = project.run("-m", "x=1", "sweeper/pruner=threshold", "sweeper.pruner.upper=0.5")
+    assert ended.record(0)["status"] == "PRUNED"

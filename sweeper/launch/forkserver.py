@@ -96,7 +96,7 @@ class Server:
                 reason = "asked for"
             else:
                 _preload(request)
-                reason = _unforkable(one_thread=os.environ.get("OMP_NUM_THREADS") == "1")
+                reason = _unforkable()
         except BaseException:  # noqa: BLE001  whatever the user's script does
             error = traceback.format_exc()
         self.spawns = bool(reason) and start != "fork"
@@ -335,17 +335,49 @@ def _threads() -> list[str]:
     return found
 
 
-def _unforkable(*, one_thread: bool) -> str:
+def _end_idle_threads() -> int:
+    """End the threads that OpenMP keeps for its next loop, and return how many BLAS may keep.
+
+    No child has them, and would wait for them for ever. BLAS sees to its own at a fork; those of OpenMP begin
+    again in whoever needs them.
+    """
+    import ctypes
+
+    from threadpoolctl import ThreadpoolController
+
+    kept = 0
+    for library in ThreadpoolController().lib_controllers:
+        if library.user_api == "blas":
+            kept += library.num_threads - 1
+        elif library.user_api == "openmp":
+            pause = getattr(ctypes.CDLL(library.filepath), "omp_pause_resource_all", None)
+            if pause is not None:  # OpenMP 5
+                pause(2)  # omp_pause_hard
+    return kept
+
+
+def _strange_threads() -> list[str]:
+    """Return the names of the threads of C code that a fork may not survive."""
+    if len(_threads()) == 1:
+        return []
+    known = 1 + _end_idle_threads()
+    for _ in range(20):
+        found = [name for name in _threads() if name not in _HARMLESS]
+        if len(found) <= known:
+            return []
+        time.sleep(0.005)  # the kernel takes a moment to forget a thread
+    return found[known:]
+
+
+def _unforkable() -> str:
     """Return why this process must not fork, or nothing."""
     import threading
 
     others = [t.name for t in threading.enumerate() if t is not threading.main_thread()]
     if others:
         return f"importing the script starts threads ({', '.join(others)})"
-    if one_thread and sys.platform.startswith("linux"):
-        others = [name for name in _threads() if name not in _HARMLESS]
-        if len(others) > 1:
-            return f"importing the script starts threads in C code ({', '.join(others[1:])})"
+    if sys.platform.startswith("linux") and (strange := _strange_threads()):
+        return f"importing the script starts threads in C code ({', '.join(strange)})"
     torch: Any = sys.modules.get("torch")
     if torch is not None and getattr(torch, "cuda", None) is not None and torch.cuda.is_initialized():
         return "importing the script initialises CUDA"
