@@ -67,10 +67,12 @@ def _trackers(origin: Mapping[str, Any]) -> Mapping[str, Any]:
 def _record(origin: Mapping[str, Any], directory: str, **known: Any) -> SweepRecord:
     program = origin["program"]
     redact = tuple(_trackers(origin).get("redact") or ())
+    search = (origin.get("sweeper") or {}).get("search") or {}
     kept = {key: origin.get(key) for key in ("program", "versions", "git")}
     return SweepRecord(
         name=origin["name"], directory=directory, objective=origin.get("objective") or "",
-        note=origin.get("note") or "", folder=program["folder"], redact=redact, origin=kept, **known,
+        note=origin.get("note") or "", folder=program["folder"], redact=redact, origin=kept,
+        repeats=search.get("repeats") or 1, **known,
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from . import __version__
 from .errors import RecordError, SweeperError, UsageError
 from .ledger import Ledger, Row, is_filter
 from .provenance import DECISIVE
+from .records import COMPLETED, Objective
+from .standings import Standings
 from .tables import json_text, table
 from .view import command_line, duration, show_param
 
@@ -283,21 +285,22 @@ def _lines(value: Any) -> list[str]:
 def _best(asked: Any) -> None:
     ledger = Ledger(asked.db)
     sweep = ledger.find_sweep(asked.sweep)
-    objective = sweep["objective"] or "minimize score"
-    way = asked.way or ("maximize" if objective.startswith("maximize") else "minimize")
+    objective = Objective.parse(sweep["objective"] or "")
+    way = asked.way or objective.directions[0]
     key = f"metrics.{asked.metric}" if asked.metric else "score"
-    if asked.metric is None and ", " in objective:
+    if asked.metric is None and objective.several:
         raise UsageError(
-            f"The sweep has several objectives: {objective}",
+            f"The sweep has several objectives: {objective.describe()}",
             hint="Name one with --metric; the sweep's own summary names those that no other run beats.",
         )
-    found = _standings(ledger, sweep["id"], key, maximize=way == "maximize")[: asked.n]
+    found = _ranked(ledger, sweep, asked.metric, maximize=way == "maximize")[: asked.n]
     if not found:
         raise RecordError(f"No run of the sweep {sweep['id']} has a {asked.metric or 'score'}")
     if asked.json:
         _json(found)
         return
-    print(f"{way} {asked.metric or objective.partition(' ')[2] or 'score'}, sweep {sweep['id']}")
+    name = asked.metric or objective.describe().partition(" ")[2]
+    print(f"{way} {name}, sweep {sweep['id']}")
     print(table([{"rank": at + 1, **_run_row(row, within=True, extra=key)} for at, row in enumerate(found)]))
     texts = ledger.details(found[0]["id"])["overrides"]
     words = _words_of(sweep)
@@ -317,19 +320,15 @@ def _words_of(sweep: Row) -> list[str]:
     return program_words(sweep["command"] or "", record["program"])
 
 
-def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[Row]:
-    """Return the completed runs that have a value, the best first; the mean of a point's runs."""
-    name = key.partition(".")[2]
-    points: dict[str, list[Row]] = {}
-    for row in ledger.runs(["status=COMPLETED"], sweep=sweep):
-        value = row["metrics"].get(name) if name else row["score"]
-        if value is not None:
-            points.setdefault(repr(sorted(row["params"].items())), []).append({**row, "value": value})
-    found = []
-    for rows in points.values():
-        mean = sum(row["value"] for row in rows) / len(rows)
-        found.append({**rows[0], "value": mean, **({} if name else {"score": mean}), "of": len(rows)})
-    return sorted(found, key=lambda row: -row["value"] if maximize else row["value"])
+def _ranked(ledger: Ledger, sweep: Row, metric: str | None, *, maximize: bool) -> list[Row]:
+    """Return the first run of each point, the best first, with the mean of the point's runs."""
+    standings = Standings[Row](maximize=maximize, repeats=sweep["repeats"])
+    for row in ledger.runs([f"status={COMPLETED}"], sweep=sweep["id"]):
+        standings.add(row["number"], row["metrics"].get(metric) if metric else row["score"], row)
+    return [
+        {**each.first, "value": each.score, **({} if metric else {"score": each.score}), "of": len(each.runs)}
+        for each in standings.ranked()
+    ]
 
 
 def _watch(asked: Any) -> int:
@@ -358,12 +357,10 @@ def _stands_for(ledger: Ledger, name: str) -> Row:
     sweep = ledger.sweep_or_none(name)
     if sweep is None:
         return ledger.find_run(name)
-    found = _standings(
-        ledger, sweep["id"], "score", maximize=(sweep["objective"] or "").startswith("maximize")
-    )
-    if not found:
+    best = ledger.standings(sweep).best
+    if best is None:
         raise RecordError(f"No run of the sweep {sweep['id']} has a score", hint="Name a run of it.")
-    return ledger.find_run(found[0]["id"])
+    return ledger.find_run(best.first["id"])
 
 
 def _report(asked: Any) -> None:

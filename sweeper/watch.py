@@ -17,15 +17,15 @@ from .ledger import Ledger, Row
 from .live import view_for
 from .records import CANCELLED, COMPLETED, ENDED, RUNNING, Objective, Outcome
 from .results import RunResult
-from .view import GO_ON, STATUS_ORDER, Best, Progress, View, command_line, duration, headline, params_line
+from .view import GO_ON, STATUS_ORDER, Progress, View, command_line, duration, headline, params_line
 
 _EVERY = 1.0  # seconds between looks
 
 
 def watch(ledger: Ledger, sweep: Row, *, quiet: bool = False) -> int:
     """Show a sweep until it ends, and return the exit code: 0 if all is well with it, else 1."""
-    objective = objective_from(sweep["objective"] or "")
-    progress = Progress(objective, sweep["planned"], sweep["slots"] or 1)
+    objective = Objective.parse(sweep["objective"] or "")
+    progress = Progress(objective, sweep["planned"], sweep["slots"] or 1, repeats=sweep["repeats"])
     view = view_for(progress, quiet=quiet)
     watched = _Watched(ledger, sweep["id"], view)
     watched.look()
@@ -93,17 +93,15 @@ class _Watched:
 
     def _catch_up(self, rows: list[Row]) -> None:
         """Count what ended before anybody looked."""
-        progress = self.view.progress
-        best: Row | None = None
+        params: dict[str, dict[str, Any]] = {}
+        asked = "select p.* from params p join runs r on r.id = p.run_id where r.sweep_id = ?"
+        for run, key, value in self.ledger.db.execute(asked, [self.sweep]):
+            params.setdefault(run, {})[key] = value
         for row in rows:
             if row["status"] in ENDED:
                 self.ended.add(row["number"])
-                progress.count(row["status"], row["seconds"] or 0.0)
-                score = row["score"]
-                if score is not None and progress.objective.better(score, best["score"] if best else None):
-                    best = row
-        if best is not None:
-            progress.best = Best(best["number"], best["score"], self._params(best["id"]))
+                outcome = Outcome(row["status"], row["score"], seconds=row["seconds"] or 0.0)
+                self.view.progress.count(row["number"], params.get(row["id"], {}), outcome)
 
     def _end(self, row: Row) -> None:
         (more,) = self.ledger.rows("select directory, name, error, note from runs where id = ?", [row["id"]])
@@ -176,7 +174,7 @@ def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -
     lines.append(f"directory  {row['directory']}")
     if progress.best is not None:
         best = progress.best
-        words = f"run {best.number}, score {best.score:.6g}, {params_line(best.params, ' ')}"
+        words = f"run {best.first.number}, score {best.describe()}, {params_line(best.first.params, ' ')}"
         lines.append(f"best ({progress.objective.describe()}): {words.rstrip(', ')}")
     return lines
 
@@ -186,11 +184,3 @@ def _lasted(row: Row) -> str:
         return ""
     lasted = datetime.fromisoformat(row["ended"]) - datetime.fromisoformat(row["started"])
     return f" in {duration(lasted.total_seconds())}"
-
-
-def objective_from(text: str) -> Objective:
-    """Return the objective that words such as 'maximize accuracy, minimize size' describe."""
-    pairs = [part.partition(" ") for part in text.split(", ") if part]
-    if not pairs:
-        return Objective()
-    return Objective(tuple(name for _, _, name in pairs), tuple(way for way, _, _ in pairs))

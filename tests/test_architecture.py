@@ -16,7 +16,7 @@ PACKAGE = ROOT / "sweeper"
 # From the ground up. A module imports from floors below its own, or from what stands before it on
 # its own floor; never from above, wherever in its text the import stands.
 FLOORS = [
-    ["errors", "records"],
+    ["errors", "records", "standings"],
     ["trees", "grammar", "yamls", "nodes", "groups", "space", "constraint", "store", "instantiation"],
     ["redact", "resolve", "score", "current", "entry", "output", "callbacks", "job"],
     ["hydra", "defaults", "typed", "composition", "settings"],

@@ -20,7 +20,7 @@ from sweeper.live import frame
 from sweeper.records import COMPLETED, FAILED, Objective, Outcome
 from sweeper.results import RunResult, SweepResult
 from sweeper.view import Progress, View
-from sweeper.watch import _Watched, objective_from
+from sweeper.watch import _Watched
 
 # Runs of x > 1 wait until there is a file `go`.
 WAITING = """
@@ -438,7 +438,7 @@ def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_l
         db.executemany(f"{insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         db.commit()
         ledger = Ledger(path)
-        known = Progress(objective_from(text), None, 1)
+        known = Progress(Objective.parse(text), None, 1)
         watched = _Watched(ledger, sweep, View(known))
         watched.look()
         asked = []
@@ -450,7 +450,7 @@ def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_l
         )
         db.commit()
         watched.look()
-    assert (known.ended, known.best.number, len(asked)) == (2001, 2000, 6)
+    assert (known.ended, known.best.first.number, len(asked)) == (2001, 2000, 6)
     assert "number >= 2000" in asked[3]
     assert capsys.readouterr().out.startswith("run 2000  COMPLETED           0 *")
     ledger.db.close()

@@ -46,6 +46,7 @@ class SweepRecord(NamedTuple):
     resumed: bool = False  # an earlier process may have told of it
     planned: int | None = None  # runs in all, where that is known
     slots: int | None = None  # runs at a time
+    repeats: int = 1  # runs of a point
 
     @property
     def git(self) -> Mapping[str, Any]:
