@@ -10,10 +10,46 @@ from typing import Any, NamedTuple
 from . import yamls
 from .current import read_reports
 from .errors import RecordError
-from .job import read_record
-from .journal import outcome_from, read_journal, read_sweep
-from .records import CANCELLED, ENDED, FAILED, FunctionRef, Job, Outcome, now
+from .job import host_name, read_record
+from .journal import is_abandoned, outcome_from, read_journal, read_sweep
+from .ledger import Row
+from .records import CANCELLED, ENDED, FAILED, RUNNING, FunctionRef, Job, Outcome, now
 from .track import SweepRecord
+
+
+def sweep_now(row: Row) -> Row:
+    """Return a sweep's row as it is by now: CANCELLED, if its process was killed before it could say so."""
+    left = row["ended"] is not None  # to its engine
+    if row["status"] != RUNNING or left or not is_abandoned(row["directory"] or ""):
+        return row
+    said = f"not running any more: sweeper resume {row['id']}"
+    return {**row, "status": CANCELLED, "note": f"{row['note']}; {said}" if row["note"] else said}
+
+
+def run_now(row: Row, sweep: str | None) -> Row:
+    """Return the row of a run of a sweep, or of a single run, as it is by now.
+
+    If its process was killed before it could say so, on this machine, it is what `import` makes of it.
+    """
+    outcome = read_record(row["directory"] or "") if row["status"] == RUNNING else None
+    if outcome is None or (sweep is not None and not is_abandoned(sweep)):
+        return row
+    if outcome.status in ENDED:
+        return {**row, "status": outcome.status, "score": outcome.score, "seconds": outcome.seconds}
+    if outcome.host != host_name() or is_alive(outcome.pid):
+        return row
+    return {**row, "status": CANCELLED if sweep is not None else FAILED, "note": "the process was killed"}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Archive(NamedTuple):

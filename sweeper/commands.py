@@ -10,6 +10,7 @@ import argparse
 import os
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from . import __version__
 from .errors import RecordError, SweeperError, UsageError
 from .ledger import Ledger, Row, is_filter
 from .provenance import DECISIVE
-from .records import COMPLETED, Objective
+from .records import COMPLETED, RUNNING, Objective
 from .standings import Standings
 from .tables import json_text, table
 from .view import command_line, duration, show_param
@@ -198,11 +199,12 @@ def _ls(asked: Any) -> None:
         raise UsageError(f"--last takes a whole number from zero on, not {asked.last}")
     more = None if last is None else last + 1  # one more than is shown tells that there are more
     if not (names or filters or asked.sort or asked.reverse):
-        rows = ledger.sweeps(more)
+        rows = [_now(ledger, row) for row in ledger.sweeps(more)]
         shown = [_sweep_row(row) for row in rows]
     else:
         sweep = ledger.find_sweep(names[0])["id"] if names else None
         rows = ledger.runs(filters, sweep=sweep, sort=asked.sort, last=more, reverse=asked.reverse)
+        rows = [_now(ledger, row) for row in rows]
         shown = [_run_row(row, within=sweep is not None, extra=asked.sort) for row in rows]
     cut = last is not None and len(rows) > last
     rows, shown = rows[cut:], shown[cut:]
@@ -215,6 +217,19 @@ def _ls(asked: Any) -> None:
         print(table(shown))
     else:
         print("there is none" if names or filters else "there are no runs yet", file=sys.stderr)
+
+
+def _now(ledger: Ledger, row: Row) -> Row:
+    """Return the row of a sweep or a run as it is by now, whoever was killed before it could say so."""
+    if row["status"] != RUNNING:
+        return row
+    from .archive import run_now, sweep_now  # which takes as long as all the rest
+
+    if row.get("search"):
+        return sweep_now(row)
+    sweep = row.get("sweep", row.get("sweep_id"))
+    found = ledger.rows("select directory from sweeps where id = ?", [sweep])
+    return run_now(row, found[0]["directory"] if found else None)
 
 
 def _sweep_row(row: Row) -> Row:
@@ -254,12 +269,11 @@ def _show(asked: Any) -> None:
     ledger = Ledger(asked.db)
     sweep = ledger.sweep_or_none(asked.name)
     if sweep is not None:
-        runs = ledger.rows(
-            "select status, count(*) as n from runs where sweep_id = ? group by status", [sweep["id"]]
-        )
-        facts = {**sweep, "runs": {row["status"]: row["n"] for row in runs}}
+        asked_of = "select id, sweep_id, status, directory from runs where sweep_id = ?"
+        counts = Counter(_now(ledger, run)["status"] for run in ledger.rows(asked_of, [sweep["id"]]))
+        facts = {**_now(ledger, sweep), "runs": dict(sorted(counts.items()))}
     else:
-        run = ledger.find_run(asked.name)
+        run = _now(ledger, ledger.find_run(asked.name))
         facts = {**run, **ledger.details(run["id"])}
     if asked.json:
         _json(facts)

@@ -6,13 +6,12 @@ anybody still drives the sweep is told by the lock in its directory.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .journal import is_driven
+from .journal import is_abandoned
 from .ledger import Ledger, Row
 from .live import view_for
 from .records import CANCELLED, COMPLETED, ENDED, RUNNING, Objective, Outcome
@@ -57,7 +56,7 @@ class _Watched:
     def follow(self, directory: str) -> bool:
         """Look again and again until the sweep ends; return False if its process ended before it did."""
         while self.status == RUNNING:
-            if os.path.isdir(directory) and not is_driven(directory):  # else it is another machine's
+            if is_abandoned(directory):
                 self.look()  # it may have ended in between
                 return self.status != RUNNING
             time.sleep(_EVERY)

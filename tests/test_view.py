@@ -1,5 +1,6 @@
 """What people see of a sweep: on a terminal, piped, quietly, from elsewhere, and in a notebook."""
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import time
 from contextlib import closing
 
 import pytest
-from conftest import environment, until
+from conftest import environment, type_sweeper, until
 
 import sweeper
 from sweeper.ledger import Ledger
@@ -420,6 +421,32 @@ def test_watch_says_that_the_process_of_a_sweep_is_gone(waiting):
     out, _ = watching.communicate(timeout=30)
     assert watching.returncode == 1
     assert re.match(r"go on with  sweeper resume \S+\nbest \(", out)
+
+
+def told(project, *words):
+    return json.loads(type_sweeper(project.folder, *words, "--json").out)
+
+
+def test_ls_and_show_do_not_say_of_what_was_killed_that_it_runs(waiting):
+    sweep = waiting.start("train.py", "-m", "x=1,2")
+    until(lambda: waiting.asked("select 1 from runs where status = 'COMPLETED'"))
+    until((waiting.folder / "multirun/latest/1/.sweeper/run.yaml").exists)
+    assert told(waiting, "ls")[0]["status"] == "RUNNING"
+    sweep.kill()
+    sweep.communicate()
+    until(lambda: told(waiting, "show", "last/1")["status"] != "RUNNING")  # its runs end with it
+    (row,) = told(waiting, "ls")
+    assert (row["status"], row["note"]) == ("CANCELLED", f"not running any more: sweeper resume {row['id']}")
+    assert [run["status"] for run in told(waiting, "ls", "last")] == ["COMPLETED", "CANCELLED"]
+    assert told(waiting, "show", "last")["runs"] == {"CANCELLED": 1, "COMPLETED": 1}
+    assert waiting.query("select status from sweeps") == [("RUNNING",)], "a reader writes nothing"
+    single = waiting.start("train.py", "x=2")
+    until(lambda: waiting.asked("select 1 from runs where sweep_id is null"))
+    until(lambda: list(waiting.folder.glob("outputs/latest/.sweeper/run.yaml")))
+    single.kill()
+    single.communicate()
+    row = told(waiting, "ls")[-1]
+    assert (row["status"], row["note"]) == ("FAILED", "the process was killed")
 
 
 def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_little_did(waiting, capsys):
