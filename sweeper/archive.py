@@ -19,8 +19,7 @@ from .track import SweepRecord
 
 def sweep_now(row: Row) -> Row:
     """Return a sweep's row as it is by now: CANCELLED, if its process was killed before it could say so."""
-    left = row["ended"] is not None  # to its engine
-    if row["status"] != RUNNING or left or not is_abandoned(row["directory"] or ""):
+    if row["status"] != RUNNING or not is_abandoned(row["directory"] or ""):
         return row
     said = f"not running any more: sweeper resume {row['id']}"
     return {**row, "status": CANCELLED, "note": f"{row['note']}; {said}" if row["note"] else said}
@@ -65,8 +64,8 @@ class Archive(NamedTuple):
         return dict(self.trackers.get(tracker) or {})
 
 
-def archives(folder: str) -> Iterator[Archive]:
-    """Yield what the sweeps and single runs in a folder, at any depth, tell; or it itself, if it is one.
+def directories_in(folder: str) -> Iterator[str]:
+    """Yield the directories of the sweeps and single runs in a folder, at any depth; or it itself.
 
     Raises:
         RecordError: if there is none.
@@ -75,24 +74,28 @@ def archives(folder: str) -> Iterator[Archive]:
     for path, folders, files in os.walk(os.path.abspath(folder)):
         if "sweep.jsonl" in files or ".sweeper" in folders:
             found = True
-            yield _sweep(path) if "sweep.jsonl" in files else _single(path)
+            yield path
             folders.clear()
         folders.sort()
     if not found:
         raise RecordError(f"There is no record of a sweep or a run in {folder}")
 
 
-def archive_of(directory: str) -> Archive:
-    """Return what the directory of a sweep or a single run tells: of every attempt, cut off or not.
+def archive_of(directory: str, *, every: bool = True) -> Archive:
+    """Return what the directory of a sweep or a single run tells: of `every` attempt, cut off or not.
 
     Raises:
-        RecordError: if there is none.
+        RecordError: if there is none, or it is not whole.
     """
     directory = os.path.realpath(directory)
-    if os.path.exists(os.path.join(directory, "sweep.jsonl")):
-        return _sweep(directory, every=True)
-    if os.path.exists(os.path.join(directory, ".sweeper", "origin.yaml")):
-        return _single(directory)
+    try:
+        if os.path.exists(os.path.join(directory, "sweep.jsonl")):
+            return _sweep(directory, every=every)
+        if os.path.exists(os.path.join(directory, ".sweeper", "origin.yaml")):
+            return _single(directory)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        words = f"{type(error).__name__}: {error}"
+        raise RecordError(f"The record in {directory} is not whole", words) from None
     raise RecordError(f"There is no sweep and no single run in {directory}")
 
 
@@ -153,7 +156,7 @@ def _ended(outcome: Outcome) -> Outcome:
     return outcome._replace(status=FAILED, ended=now(), error="the process was killed", cause="died")
 
 
-def _sweep(directory: str, *, every: bool = False) -> Archive:
+def _sweep(directory: str, *, every: bool) -> Archive:
     """Return what a sweep's directory tells; of `every` attempt, or of those that came to the runs' ends."""
     found, events = read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     record = _record(

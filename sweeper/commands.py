@@ -226,7 +226,8 @@ def _now(ledger: Ledger, row: Row) -> Row:
     from .archive import run_now, sweep_now  # which takes as long as all the rest
 
     if row.get("search"):
-        return sweep_now(row)
+        left = ledger.rows("select 1 from sweeps where id = ? and ended is not null", [row["id"]])
+        return row if left else sweep_now(row)  # what was left to its engine goes on without a process
     sweep = row.get("sweep", row.get("sweep_id"))
     found = ledger.rows("select directory from sweeps where id = ?", [sweep])
     return run_now(row, found[0]["directory"] if found else None)
@@ -562,24 +563,27 @@ def _doctor(asked: Any) -> int:
     return int(any(finding.verdict != "ok" for finding in findings))
 
 
-def _import(asked: Any) -> None:
+def _import(asked: Any) -> int:
     if asked.path.endswith((".yaml", ".yml")):
         _import_wandb_sweep(asked)
-        return
+        return 0
     if asked.out is not None:
         raise UsageError("--out is for the config that a sweep.yaml becomes; runs are read into --db")
-    from .imports import import_csv, import_directories
+    from .imports import import_csv, import_directories, said_of
 
-    known = 0
     if os.path.isdir(asked.path):
-        count, known = import_directories(asked.path, asked.db)
+        read, known, damaged = import_directories(asked.path, asked.db)
     else:
-        count = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
+        read = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
+        known, damaged = 0, {}
+    if damaged:
+        print(f"not read, as they are not whole:\n{said_of(damaged)}".replace("\n", "\n  "), file=sys.stderr)
     if asked.json:
-        _json({"read": count, "known": known})
-        return
-    more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
-    print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}{more}")
+        _json({"read": read, "known": known})
+    else:
+        more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
+        print(f"{read} {'run' if read == 1 else 'runs'} read into {asked.db}{more}")
+    return int(bool(damaged))
 
 
 def _import_wandb_sweep(asked: Any) -> None:

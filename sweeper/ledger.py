@@ -208,7 +208,7 @@ class Ledger:
         found = self.rows(
             "select s.id, s.name, s.search, s.status, count(r.id) as runs, "
             "coalesce(sum(r.status = 'FAILED'), 0) as failed, "
-            "null as best, s.started, s.ended, s.overrides, s.note, s.objective, s.repeats, s.directory "
+            "null as best, s.started, s.overrides, s.note, s.objective, s.repeats, s.directory "
             "from (select * from sweeps order by started desc, id desc limit ?) s "
             "left join runs r on r.sweep_id = s.id group by s.id",
             [limit],
@@ -218,7 +218,7 @@ class Ledger:
             row["best"] = best.score if best is not None else None
         found += self.rows(
             "select id, name, '' as search, status, 1 as runs, status = 'FAILED' as failed, score as best, "
-            "started, ended, overrides, note, objective, 1 as repeats, directory from runs "
+            "started, overrides, note, objective, 1 as repeats, directory from runs "
             "where sweep_id is null order by started desc, id desc limit ?",
             [limit],
         )
