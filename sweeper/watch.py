@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from .errors import RecordError
 from .journal import is_abandoned
 from .ledger import Ledger, Row
 from .live import view_for
@@ -71,7 +72,7 @@ class _Watched:
         begin = self.version == -1
         self.version = version
         # In this order: what a sweep that has ended wrote of its runs stands there already.
-        ((self.status,),) = self.ledger.db.execute("select status from sweeps where id = ?", [self.sweep])
+        self.status = _row_of(self.ledger, self.sweep)["status"]
         rows = self.ledger.rows(
             "select id, number, attempt, status, score, seconds, started from runs "
             "where sweep_id = ? and number >= ? order by number",
@@ -156,7 +157,7 @@ class _Watched:
 
 
 def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -> list[str]:
-    (row,) = ledger.rows("select * from sweeps where id = ?", [sweep])
+    row = _row_of(ledger, sweep)
     found = ledger.rows("select status, count(*) as n from runs where sweep_id = ? group by status", [sweep])
     counts = {each["status"]: each["n"] for each in found}
     said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if status in counts)
@@ -176,6 +177,17 @@ def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -
         words = f"run {best.first.number}, score {best.describe()}, {params_line(best.first.params, ' ')}"
         lines.append(f"best ({progress.objective.describe()}): {words.rstrip(', ')}")
     return lines
+
+
+def _row_of(ledger: Ledger, sweep: str) -> Row:
+    """Return the row of a sweep that was known a moment ago.
+
+    Raises:
+        RecordError: if it was removed meanwhile.
+    """
+    for row in ledger.rows("select * from sweeps where id = ?", [sweep]):
+        return row
+    raise RecordError(f"The sweep {sweep} is gone: it was removed meanwhile")
 
 
 def _lasted(row: Row) -> str:

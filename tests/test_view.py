@@ -423,6 +423,21 @@ def test_watch_says_that_the_process_of_a_sweep_is_gone(waiting):
     assert re.match(r"go on with  sweeper resume \S+\nbest \(", out)
 
 
+def test_watch_ends_when_the_sweep_is_removed(waiting):
+    sweep = waiting.start("train.py", "-m", "x=1,2", LOSS)
+    until(begun(waiting))
+    watching = watch(waiting)
+    watching.stdout.readline()
+    with closing(sqlite3.connect(waiting.folder / "sweeper.db")) as db:  # as another machine's rm would
+        db.execute("delete from sweeps")
+        db.commit()
+    _, err = watching.communicate(timeout=30)
+    (waiting.folder / "go").touch()
+    sweep.communicate()
+    assert watching.returncode == 2
+    assert re.fullmatch(r"error: The sweep \S+ is gone: it was removed meanwhile\n", err)
+
+
 def told(project, *words):
     return json.loads(type_sweeper(project.folder, *words, "--json").out)
 
