@@ -473,7 +473,10 @@ def write_job(job: Job) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that nobody else may read: a run's environment may hold keys."""
+    """Open a file that nobody else may read: `sweeper.job.env` stands there resolved, keys and all.
+
+    The other records keep such interpolations as they were typed, so their mode is the umask's.
+    """
     return os.open(path, flags, 0o600)
 
 
