@@ -11,7 +11,7 @@ from typing import Any
 from .archive import archive_of
 from .current import read_reports
 from .errors import RecordError
-from .grammar import Choice, Sweep, parse, parse_value
+from .grammar import Choice, Swept, parse, parse_value
 from .journal import locked, point_from, read_journal, read_sweep
 from .records import COMPLETED, FAILED, PRUNED, Objective, Outcome
 from .redact import hidden, listed, masked
@@ -101,7 +101,7 @@ def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:
     found = {}
     for name, taken in values.items():
         written = parse_value(declared[name]) if name in declared else None
-        domain = written if isinstance(written, Sweep) else Choice(values=tuple(taken))
+        domain = written if isinstance(written, Swept) else Choice(values=tuple(taken))
         found[name] = parameter(parse("x=1").with_value(domain), name)
     return found
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from .. import yamls
 from ..errors import SweeperError
 from ..findings import importances
-from ..grammar import Sweep, parse, parse_value
+from ..grammar import Swept, parse, parse_value
 from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
@@ -228,7 +228,7 @@ def _declared(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) ->
 def _domain(text: str | None) -> Domain | None:
     try:
         value = parse_value(text) if text else None
-        return domain_of(value, "") if isinstance(value, Sweep) else None
+        return domain_of(value, "") if isinstance(value, Swept) else None
     except SweeperError:  # such as a glob, whose options are not known here
         return None
 

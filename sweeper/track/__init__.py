@@ -148,7 +148,7 @@ class Trackers:
 
 
 _FLUSH_EVERY = 0.2  # seconds
-_PATIENCE = 30.0  # seconds that a run waits for what a tracker puts into its environment
+_ENVIRONMENT_WITHIN = 30.0  # seconds that a run waits for what a tracker puts into its environment
 _SILENCE = 3.0  # seconds after which it is said whom the end waits for
 _OPTIONAL = ("flush", "close")
 
@@ -179,7 +179,7 @@ class _Line:
         answer: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
         self.queue.put((verb, what, answer))
         with suppress(queue.Empty):
-            return answer.get(timeout=_PATIENCE)
+            return answer.get(timeout=_ENVIRONMENT_WITHIN)
         return {}
 
     def _work(self) -> None:
