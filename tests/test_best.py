@@ -99,6 +99,14 @@ def test_the_best_is_that_of_the_point_with_the_best_mean(teller, swept):
     assert (int(number), float(score)) == (2, 3.5)
 
 
+def test_a_warm_start_tries_points_in_that_order(swept):
+    apart = ("--tracker", "none", "sweeper.sweep.dir=warm")  # so that the other stays the last
+    earlier = "sweeper.search.warm_start=multirun/latest"
+    swept.run("--search", "random", "--trials", "1", "x=choice(1,2,3)", earlier, *apart)
+    begun = json.loads((swept.folder / "warm/sweep.jsonl").read_text().splitlines()[0])
+    assert [point["x"] for point in begun["warm"]["first"]] == ["2", "1", "3"]
+
+
 def test_the_best_changes_when_another_run_of_its_point_is_worse():
     standings = Standings(maximize=False, repeats=2)
     named = []
