@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 import sweeper.prune
-from sweeper import callbacks, cli, commands, current, errors, results, settings, types, utils
+from sweeper import callbacks, cli, commands, current, errors, results, settings, standings, types, utils
 from sweeper.core import config_store, hydra_config
 from sweeper.grammar import show
 from sweeper.launch import LAUNCHERS
@@ -208,7 +208,7 @@ def python_page() -> str:
         if not name.endswith(("Error", "Pruned")):
             text += entry(f"sweeper.{name}", getattr(sweeper, name))
     text += "\n## What they return\n"
-    for kind in (results.SweepResult, results.RunResult, results.Standing, current.CurrentRun):
+    for kind in (results.SweepResult, results.RunResult, standings.Standing, current.CurrentRun):
         text += entry(f"{kind.__module__}.{kind.__name__}", kind)
     text += f"\n## Errors\n\n{prose(errors.__doc__ or '')}\n"
     for kind in (sweeper.SweeperError, sweeper.Pruned):

@@ -10,10 +10,45 @@ from typing import Any, NamedTuple
 from . import yamls
 from .current import read_reports
 from .errors import RecordError
-from .job import read_record
-from .journal import outcome_from, read_journal, read_sweep
-from .records import CANCELLED, ENDED, FAILED, FunctionRef, Job, Outcome, now
+from .job import host_name, read_record
+from .journal import is_abandoned, outcome_from, read_journal, read_sweep
+from .ledger import Row
+from .records import CANCELLED, ENDED, FAILED, RUNNING, FunctionRef, Job, Outcome, now
 from .track import SweepRecord
+
+
+def sweep_now(row: Row) -> Row:
+    """Return a sweep's row as it is by now: CANCELLED, if its process was killed before it could say so."""
+    if row["status"] != RUNNING or not is_abandoned(row["directory"] or ""):
+        return row
+    said = f"not running any more: sweeper resume {row['id']}"
+    return {**row, "status": CANCELLED, "note": f"{row['note']}; {said}" if row["note"] else said}
+
+
+def run_now(row: Row, sweep: str | None) -> Row:
+    """Return the row of a run of a sweep, or of a single run, as it is by now.
+
+    If its process was killed before it could say so, on this machine, it is what `import` makes of it.
+    """
+    outcome = read_record(row["directory"] or "") if row["status"] == RUNNING else None
+    if outcome is None or (sweep is not None and not is_abandoned(sweep)):
+        return row
+    if outcome.status in ENDED:
+        return {**row, "status": outcome.status, "score": outcome.score, "seconds": outcome.seconds}
+    if outcome.host != host_name() or is_alive(outcome.pid):
+        return row
+    return {**row, "status": CANCELLED if sweep is not None else FAILED, "note": "the process was killed"}
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class Archive(NamedTuple):
@@ -29,8 +64,8 @@ class Archive(NamedTuple):
         return dict(self.trackers.get(tracker) or {})
 
 
-def archives(folder: str) -> Iterator[Archive]:
-    """Yield what the sweeps and single runs in a folder, at any depth, tell; or it itself, if it is one.
+def directories_in(folder: str) -> Iterator[str]:
+    """Yield the directories of the sweeps and single runs in a folder, at any depth; or it itself.
 
     Raises:
         RecordError: if there is none.
@@ -39,24 +74,28 @@ def archives(folder: str) -> Iterator[Archive]:
     for path, folders, files in os.walk(os.path.abspath(folder)):
         if "sweep.jsonl" in files or ".sweeper" in folders:
             found = True
-            yield _sweep(path) if "sweep.jsonl" in files else _single(path)
+            yield path
             folders.clear()
         folders.sort()
     if not found:
         raise RecordError(f"There is no record of a sweep or a run in {folder}")
 
 
-def archive_of(directory: str) -> Archive:
-    """Return what the directory of a sweep or a single run tells: of every attempt, cut off or not.
+def archive_of(directory: str, *, every: bool = True) -> Archive:
+    """Return what the directory of a sweep or a single run tells: of `every` attempt, cut off or not.
 
     Raises:
-        RecordError: if there is none.
+        RecordError: if there is none, or it is not whole.
     """
     directory = os.path.realpath(directory)
-    if os.path.exists(os.path.join(directory, "sweep.jsonl")):
-        return _sweep(directory, every=True)
-    if os.path.exists(os.path.join(directory, ".sweeper", "origin.yaml")):
-        return _single(directory)
+    try:
+        if os.path.exists(os.path.join(directory, "sweep.jsonl")):
+            return _sweep(directory, every=every)
+        if os.path.exists(os.path.join(directory, ".sweeper", "origin.yaml")):
+            return _single(directory)
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        words = f"{type(error).__name__}: {error}"
+        raise RecordError(f"The record in {directory} is not whole", words) from None
     raise RecordError(f"There is no sweep and no single run in {directory}")
 
 
@@ -67,10 +106,12 @@ def _trackers(origin: Mapping[str, Any]) -> Mapping[str, Any]:
 def _record(origin: Mapping[str, Any], directory: str, **known: Any) -> SweepRecord:
     program = origin["program"]
     redact = tuple(_trackers(origin).get("redact") or ())
+    search = (origin.get("sweeper") or {}).get("search") or {}
     kept = {key: origin.get(key) for key in ("program", "versions", "git")}
     return SweepRecord(
         name=origin["name"], directory=directory, objective=origin.get("objective") or "",
-        note=origin.get("note") or "", folder=program["folder"], redact=redact, origin=kept, **known,
+        note=origin.get("note") or "", folder=program["folder"], redact=redact, origin=kept,
+        repeats=search.get("repeats") or 1, **known,
     )  # fmt: skip
 
 
@@ -115,7 +156,7 @@ def _ended(outcome: Outcome) -> Outcome:
     return outcome._replace(status=FAILED, ended=now(), error="the process was killed", cause="died")
 
 
-def _sweep(directory: str, *, every: bool = False) -> Archive:
+def _sweep(directory: str, *, every: bool) -> Archive:
     """Return what a sweep's directory tells; of `every` attempt, or of those that came to the runs' ends."""
     found, events = read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     record = _record(

@@ -120,6 +120,8 @@ def parse_command(arguments: Sequence[str]) -> Command:
         _take(command, flag, value)
     if "--run" in command and command.multirun:
         raise UsageError("--run contradicts --multirun, --search, --trials and --resume")
+    if "--maximize" in command and "--minimize" in command:
+        raise UsageError("--maximize contradicts --minimize")
     for name in ("--resolve", "--package"):
         if name in command and not command.values.keys() & {"--cfg", "--help"}:
             raise UsageError(f"{name} goes with --cfg", hint=f"For example: --cfg job {name}")

@@ -10,6 +10,7 @@ import argparse
 import os
 import sqlite3
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -18,6 +19,8 @@ from . import __version__
 from .errors import RecordError, SweeperError, UsageError
 from .ledger import Ledger, Row, is_filter
 from .provenance import DECISIVE
+from .records import COMPLETED, RUNNING, Objective
+from .standings import Standings
 from .tables import json_text, table
 from .view import command_line, duration, show_param
 
@@ -196,11 +199,12 @@ def _ls(asked: Any) -> None:
         raise UsageError(f"--last takes a whole number from zero on, not {asked.last}")
     more = None if last is None else last + 1  # one more than is shown tells that there are more
     if not (names or filters or asked.sort or asked.reverse):
-        rows = ledger.sweeps(more)
+        rows = [_now(ledger, row) for row in ledger.sweeps(more)]
         shown = [_sweep_row(row) for row in rows]
     else:
         sweep = ledger.find_sweep(names[0])["id"] if names else None
         rows = ledger.runs(filters, sweep=sweep, sort=asked.sort, last=more, reverse=asked.reverse)
+        rows = [_now(ledger, row) for row in rows]
         shown = [_run_row(row, within=sweep is not None, extra=asked.sort) for row in rows]
     cut = last is not None and len(rows) > last
     rows, shown = rows[cut:], shown[cut:]
@@ -213,6 +217,20 @@ def _ls(asked: Any) -> None:
         print(table(shown))
     else:
         print("there is none" if names or filters else "there are no runs yet", file=sys.stderr)
+
+
+def _now(ledger: Ledger, row: Row) -> Row:
+    """Return the row of a sweep or a run as it is by now, whoever was killed before it could say so."""
+    if row["status"] != RUNNING:
+        return row
+    from .archive import run_now, sweep_now  # which takes as long as all the rest
+
+    if row.get("search"):
+        left = ledger.rows("select 1 from sweeps where id = ? and ended is not null", [row["id"]])
+        return row if left else sweep_now(row)  # what was left to its engine goes on without a process
+    sweep = row.get("sweep", row.get("sweep_id"))
+    found = ledger.rows("select directory from sweeps where id = ?", [sweep])
+    return run_now(row, found[0]["directory"] if found else None)
 
 
 def _sweep_row(row: Row) -> Row:
@@ -252,12 +270,11 @@ def _show(asked: Any) -> None:
     ledger = Ledger(asked.db)
     sweep = ledger.sweep_or_none(asked.name)
     if sweep is not None:
-        runs = ledger.rows(
-            "select status, count(*) as n from runs where sweep_id = ? group by status", [sweep["id"]]
-        )
-        facts = {**sweep, "runs": {row["status"]: row["n"] for row in runs}}
+        asked_of = "select id, sweep_id, status, directory from runs where sweep_id = ?"
+        counts = Counter(_now(ledger, run)["status"] for run in ledger.rows(asked_of, [sweep["id"]]))
+        facts = {**_now(ledger, sweep), "runs": dict(sorted(counts.items()))}
     else:
-        run = ledger.find_run(asked.name)
+        run = _now(ledger, ledger.find_run(asked.name))
         facts = {**run, **ledger.details(run["id"])}
     if asked.json:
         _json(facts)
@@ -283,21 +300,22 @@ def _lines(value: Any) -> list[str]:
 def _best(asked: Any) -> None:
     ledger = Ledger(asked.db)
     sweep = ledger.find_sweep(asked.sweep)
-    objective = sweep["objective"] or "minimize score"
-    way = asked.way or ("maximize" if objective.startswith("maximize") else "minimize")
+    objective = Objective.parse(sweep["objective"] or "")
+    way = asked.way or objective.directions[0]
     key = f"metrics.{asked.metric}" if asked.metric else "score"
-    if asked.metric is None and ", " in objective:
+    if asked.metric is None and objective.several:
         raise UsageError(
-            f"The sweep has several objectives: {objective}",
+            f"The sweep has several objectives: {objective.describe()}",
             hint="Name one with --metric; the sweep's own summary names those that no other run beats.",
         )
-    found = _standings(ledger, sweep["id"], key, maximize=way == "maximize")[: asked.n]
+    found = _ranked(ledger, sweep, asked.metric, maximize=way == "maximize")[: asked.n]
     if not found:
         raise RecordError(f"No run of the sweep {sweep['id']} has a {asked.metric or 'score'}")
     if asked.json:
         _json(found)
         return
-    print(f"{way} {asked.metric or objective.partition(' ')[2] or 'score'}, sweep {sweep['id']}")
+    name = asked.metric or objective.describe().partition(" ")[2]
+    print(f"{way} {name}, sweep {sweep['id']}")
     print(table([{"rank": at + 1, **_run_row(row, within=True, extra=key)} for at, row in enumerate(found)]))
     texts = ledger.details(found[0]["id"])["overrides"]
     words = _words_of(sweep)
@@ -317,19 +335,15 @@ def _words_of(sweep: Row) -> list[str]:
     return program_words(sweep["command"] or "", record["program"])
 
 
-def _standings(ledger: Ledger, sweep: str, key: str, *, maximize: bool) -> list[Row]:
-    """Return the completed runs that have a value, the best first; the mean of a point's runs."""
-    name = key.partition(".")[2]
-    points: dict[str, list[Row]] = {}
-    for row in ledger.runs(["status=COMPLETED"], sweep=sweep):
-        value = row["metrics"].get(name) if name else row["score"]
-        if value is not None:
-            points.setdefault(repr(sorted(row["params"].items())), []).append({**row, "value": value})
-    found = []
-    for rows in points.values():
-        mean = sum(row["value"] for row in rows) / len(rows)
-        found.append({**rows[0], "value": mean, **({} if name else {"score": mean}), "of": len(rows)})
-    return sorted(found, key=lambda row: -row["value"] if maximize else row["value"])
+def _ranked(ledger: Ledger, sweep: Row, metric: str | None, *, maximize: bool) -> list[Row]:
+    """Return the first run of each point, the best first, with the mean of the point's runs."""
+    standings = Standings[Row](maximize=maximize, repeats=sweep["repeats"])
+    for row in ledger.runs([f"status={COMPLETED}"], sweep=sweep["id"]):
+        standings.add(row["number"], row["metrics"].get(metric) if metric else row["score"], row)
+    return [
+        {**each.first, "value": each.score, **({} if metric else {"score": each.score}), "of": len(each.runs)}
+        for each in standings.ranked()
+    ]
 
 
 def _watch(asked: Any) -> int:
@@ -358,12 +372,10 @@ def _stands_for(ledger: Ledger, name: str) -> Row:
     sweep = ledger.sweep_or_none(name)
     if sweep is None:
         return ledger.find_run(name)
-    found = _standings(
-        ledger, sweep["id"], "score", maximize=(sweep["objective"] or "").startswith("maximize")
-    )
-    if not found:
+    best = ledger.standings(sweep).best
+    if best is None:
         raise RecordError(f"No run of the sweep {sweep['id']} has a score", hint="Name a run of it.")
-    return ledger.find_run(found[0]["id"])
+    return ledger.find_run(best.first["id"])
 
 
 def _report(asked: Any) -> None:
@@ -551,24 +563,27 @@ def _doctor(asked: Any) -> int:
     return int(any(finding.verdict != "ok" for finding in findings))
 
 
-def _import(asked: Any) -> None:
+def _import(asked: Any) -> int:
     if asked.path.endswith((".yaml", ".yml")):
         _import_wandb_sweep(asked)
-        return
+        return 0
     if asked.out is not None:
         raise UsageError("--out is for the config that a sweep.yaml becomes; runs are read into --db")
-    from .imports import import_csv, import_directories
+    from .imports import import_csv, import_directories, said_of
 
-    known = 0
     if os.path.isdir(asked.path):
-        count, known = import_directories(asked.path, asked.db)
+        read, known, damaged = import_directories(asked.path, asked.db)
     else:
-        count = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
+        read = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
+        known, damaged = 0, {}
+    if damaged:
+        print(f"not read, as they are not whole:\n{said_of(damaged)}".replace("\n", "\n  "), file=sys.stderr)
     if asked.json:
-        _json({"read": count, "known": known})
-        return
-    more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
-    print(f"{count} {'run' if count == 1 else 'runs'} read into {asked.db}{more}")
+        _json({"read": read, "known": known})
+    else:
+        more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
+        print(f"{read} {'run' if read == 1 else 'runs'} read into {asked.db}{more}")
+    return int(bool(damaged))
 
 
 def _import_wandb_sweep(asked: Any) -> None:

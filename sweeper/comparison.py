@@ -8,6 +8,7 @@ from typing import Any
 
 from . import trees, yamls
 from .ledger import Ledger, Row
+from .records import Objective
 from .redact import listed, masked
 from .rerun import origin_of
 
@@ -75,7 +76,7 @@ def _way(ledger: Ledger, run: Row) -> str:
         "on s.id = r.sweep_id where r.id = ?",
         [run["id"]],
     )
-    return str(found[0]["objective"]).partition(" ")[0]
+    return Objective.parse(found[0]["objective"] or "").directions[0]
 
 
 def _change(value: Any, base: Any, way: str) -> str | None:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, open_dict
 from . import nodes, trees, typed
 from .defaults import DefaultsList, Entry, expand
 from .errors import ConfigError, KeyAbsentError, OverrideError, UsageError, nearest
-from .grammar import NOTHING, Choice, Extend, Override, Sweep, parse, show
+from .grammar import NOTHING, Choice, Extend, Override, Swept, parse, show
 from .groups import Folder, SearchPath, Source, Table, content_at, source
 from .hydra import CONFIGS as HYDRA_CONFIGS
 from .hydra import Plugins, is_plugins, whole_node
@@ -260,7 +260,7 @@ def _refuse_meaningless(override: Override) -> None:
         stack: list[Any] = [override.value]
         while stack:
             value = stack.pop()
-            if isinstance(value, (Sweep, Extend)):
+            if isinstance(value, (Swept, Extend)):
                 raise ConfigError(
                     f"'{override.text}' has a sweep inside of a list or a dict",
                     hint="Sweep over whole values: choice([a, 1], [b, 2])",

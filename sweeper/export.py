@@ -11,9 +11,9 @@ from typing import Any
 from .archive import archive_of
 from .current import read_reports
 from .errors import RecordError
-from .grammar import Choice, Sweep, parse, parse_value
+from .grammar import Choice, Swept, parse, parse_value
 from .journal import locked, point_from, read_journal, read_sweep
-from .records import COMPLETED, FAILED, PRUNED, Outcome
+from .records import COMPLETED, FAILED, PRUNED, Objective, Outcome
 from .redact import hidden, listed, masked
 from .results import RunResult, csv_text
 from .search.optuna import distribution_of, encode
@@ -39,10 +39,10 @@ def export_optuna(directory: str, path: str) -> str:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     record, events = read_sweep(directory), list(read_journal(os.path.join(directory, "sweep.jsonl")))
     url = f"sqlite:///{path}"
-    goals = [part.split(" ", 1) for part in record["objective"].split(", ")]
-    ways = [way for way, _ in goals]
+    objective = Objective.parse(record["objective"])
+    names = objective.metrics or ("score",) * len(objective.directions)
     try:
-        study = optuna.create_study(storage=url, study_name=record["id"], directions=ways)
+        study = optuna.create_study(storage=url, study_name=record["id"], directions=objective.directions)
     except optuna.exceptions.DuplicatedStudyError:
         raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
     except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
@@ -56,7 +56,7 @@ def export_optuna(directory: str, path: str) -> str:
     for number, ask in asks.items():
         place = os.path.join(directory, places.get(number, str(number)))
         shown = {**ask, "params": masked(ask["params"], patterns)}
-        trials.append(_trial(optuna, shown, ends.get(number), place, parameters, [name for _, name in goals]))
+        trials.append(_trial(optuna, shown, ends.get(number), place, parameters, names))
     try:
         study.add_trials(trials)
     except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
@@ -101,7 +101,7 @@ def _parameters(events: list[dict[str, Any]]) -> dict[str, Parameter]:
     found = {}
     for name, taken in values.items():
         written = parse_value(declared[name]) if name in declared else None
-        domain = written if isinstance(written, Sweep) else Choice(values=tuple(taken))
+        domain = written if isinstance(written, Swept) else Choice(values=tuple(taken))
         found[name] = parameter(parse("x=1").with_value(domain), name)
     return found
 

@@ -79,7 +79,7 @@ class Glob(NamedTuple):
         ]
 
 
-Sweep = Choice | Range | Interval | Glob  # several values in the place of one
+Swept = Choice | Range | Interval | Glob  # several values in the place of one
 
 
 class Extend(NamedTuple):
@@ -118,7 +118,7 @@ class Override(NamedTuple):
     @property
     def sweeps(self) -> bool:
         """Whether it stands for several values."""
-        return isinstance(self.value, Sweep)
+        return isinstance(self.value, Swept)
 
     def with_value(self, value: Any) -> Override:
         """Return the same override with one value in the place of several."""
@@ -479,7 +479,7 @@ class _Misuse(Exception):
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, Sweep):
+    if isinstance(value, Swept):
         return type(value).__name__.lower()
     if value is None:
         return "null"
@@ -526,7 +526,7 @@ def _cast(convert: Callable[[Any], Any], name: str) -> Callable[..., Any]:
                 raise _Misuse("an endless interval cannot be cast to int") from None
         if value is None and name == "bool":
             return False
-        if value is None or isinstance(value, (Sweep, Extend)):
+        if value is None or isinstance(value, (Swept, Extend)):
             raise _Misuse(f"{_kind(value)} cannot be cast to {name}")
         try:
             return convert(_unquoted(value))
@@ -555,7 +555,7 @@ def _choice(*args: Any) -> Choice:
         if not args[0].simple:
             raise _Misuse("choices cannot be nested")
         return args[0]._replace(simple=False)
-    if any(isinstance(arg, Sweep) for arg in args):
+    if any(isinstance(arg, Swept) for arg in args):
         raise _Misuse("its values cannot be sweeps themselves")
     if any(arg is None for arg in args):
         raise _Misuse("null is not a choice; write the values with commas: a,null")
@@ -580,12 +580,12 @@ def _interval(start: Any, end: Any, log: Any = False) -> Interval:  # noqa: FBT0
     return Interval(start=float(_number(start, "start")), end=float(_number(end, "end")), tags=tags)
 
 
-def _tag(*args: Any, sweep: Any = None) -> Sweep:
+def _tag(*args: Any, sweep: Any = None) -> Swept:
     given = args if sweep is None else (*args, sweep)
     if not given:
         raise _Misuse("it needs a choice, range or interval")
     *tags, last = given
-    if not isinstance(last, Sweep) or isinstance(last, Glob):
+    if not isinstance(last, Swept) or isinstance(last, Glob):
         raise _Misuse("its last argument must be a choice, range or interval")
     if not all(isinstance(tag, str) for tag in tags):
         raise _Misuse("tags must be text")
@@ -604,7 +604,7 @@ def _shuffle(*args: Any, sweep: Any = None, list: Any = None) -> Any:  # noqa: A
     value = _sweep_or_list(args, sweep, list)
     if isinstance(value, (Choice, Range)):
         return value._replace(shuffle=True)
-    if isinstance(value, Sweep):
+    if isinstance(value, Swept):
         raise _Misuse(f"{_kind(value)} cannot be shuffled")
     if not isinstance(value, type([])):
         return [_unquoted(value)]
@@ -632,7 +632,7 @@ def _sort(*args: Any, sweep: Any = None, list: Any = None, reverse: Any = False)
             step = abs(value.step) if not reverse else -abs(value.step)
             return value._replace(start=value.stop + step, stop=value.start + step, step=-value.step)
         return value
-    if isinstance(value, Sweep):
+    if isinstance(value, Swept):
         raise _Misuse(f"{_kind(value)} cannot be sorted")
     return _unquoted(value)
 
@@ -683,8 +683,8 @@ def show(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         return _show_text(value)
-    if isinstance(value, Sweep):
-        return _show_sweep(value)
+    if isinstance(value, Swept):
+        return _show_swept(value)
     if isinstance(value, Extend):
         return f"extend_list({', '.join(map(show, value.values))})"
     if isinstance(value, dict):
@@ -711,14 +711,14 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _show_sweep(sweep: Sweep) -> str:
-    text = "".join(_sweep_text(sweep))
+def _show_swept(sweep: Swept) -> str:
+    text = "".join(_swept_text(sweep))
     if sweep.tags and not (isinstance(sweep, Interval) and sweep.tags == {"log"}):
         return f"tag({', '.join(map(_show_text, sorted(sweep.tags)))}, {text})"
     return text
 
 
-def _sweep_text(sweep: Sweep) -> Iterator[str]:
+def _swept_text(sweep: Swept) -> Iterator[str]:
     match sweep:
         case Choice(values=values, shuffle=shuffle):
             text = f"choice({', '.join(map(show, values))})"

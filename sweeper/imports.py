@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from .archive import archives
-from .errors import RecordError, TrackerError
+from .archive import archive_of, directories_in
+from .errors import RecordError, SweeperError, TrackerError
 from .ledger import ANOTHER, check_ours
 from .records import COMPLETED, ENDED, FunctionRef, Job, Outcome, now
 from .runs import new_id
@@ -22,23 +22,47 @@ _ONCE = ("score", "status", "note", "seconds")  # what a run has one of
 _SHORT = {"param": "parameter", "params": "parameter", "metrics": "metric", "tags": "tag", "": "ignore"}
 
 
-def import_directories(folder: str, db: str) -> tuple[int, int]:
-    """Read the sweeps and single runs in a folder into a database; return how many were read, and known.
+class Imported(NamedTuple):
+    """What came of reading directories: how many runs were read, and how many were known already."""
+
+    read: int
+    known: int
+    damaged: Mapping[str, SweeperError] = {}  # why a sweep or a single run was not read, by its directory
+
+
+def import_directories(folder: str, db: str) -> Imported:
+    """Read the sweeps and single runs in a folder into a database, those that are whole.
 
     What the database knows already is left as it is, tags that people gave included.
 
     Raises:
-        RecordError: if there is none, or one is not whole, or the database is another program's.
+        RecordError: if there is none, or none is whole, or the database is another program's.
         TrackerError: if the database cannot be written.
     """
     _check(db)
     read = known = 0
-    for archive in archives(folder):
+    damaged: dict[str, SweeperError] = {}
+    found = list(directories_in(folder))
+    for directory in found:
+        try:
+            archive = archive_of(directory, every=False)
+        except SweeperError as error:
+            damaged[directory] = error
+            continue
         fresh = _unknown(db, archive.runs)
         _write(db, archive.record, fresh, archive.status)
         read += len(fresh)
         known += len(archive.runs) - len(fresh)
-    return read, known
+    if len(damaged) == len(found):
+        if len(found) == 1:
+            raise damaged[found[0]]
+        raise RecordError(f"None of the {len(found)} records in {folder} is whole", said_of(damaged))
+    return Imported(read, known, damaged)
+
+
+def said_of(damaged: Mapping[str, SweeperError]) -> str:
+    """Return the lines that say what was not read, and why."""
+    return "\n".join(f"{os.path.relpath(place)}: {error}" for place, error in damaged.items())
 
 
 def _check(db: str) -> None:

@@ -88,7 +88,8 @@ def _value_of(name: str, function: Callable[..., Any], config: Any) -> Any:
 # -------------------------------------------------------------------------------------- the process
 
 
-def _host() -> str:
+def host_name() -> str:
+    """Return this machine's name, as runs record it."""
     return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
 
 
@@ -300,7 +301,7 @@ def call(
     """Make a run in this process: the records, the function's call, the score."""
     resolve.register()
     started, clock = now(), time.perf_counter()
-    host, pid = _host(), os.getpid()
+    host, pid = host_name(), os.getpid()
     write_job(job)
     for name in ("metrics.jsonl", "stop"):  # of an earlier run in a directory that the user fixed
         with suppress(FileNotFoundError):
@@ -472,7 +473,10 @@ def write_job(job: Job) -> None:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that nobody else may read: a run's environment may hold keys."""
+    """Open a file that nobody else may read: `sweeper.job.env` stands there resolved, keys and all.
+
+    The other records keep such interpolations as they were typed, so their mode is the umask's.
+    """
     return os.open(path, flags, 0o600)
 
 

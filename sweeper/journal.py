@@ -191,6 +191,11 @@ def is_driven(directory: str) -> bool:
     return False
 
 
+def is_abandoned(directory: str) -> bool:
+    """Whether no process drives the sweep in a directory; not of one that is not here."""
+    return os.path.isdir(directory) and not is_driven(directory)
+
+
 class Earlier(NamedTuple):
     """What an earlier process left of a sweep."""
 

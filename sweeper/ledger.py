@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .errors import RecordError, TrackerError, UsageError, nearest
-from .records import ENDED, QUEUED, RUNNING
+from .records import COMPLETED, ENDED, QUEUED, RUNNING, Objective
+from .standings import Standings
 from .track.sqlite import connect
 
 Row = dict[str, Any]
@@ -199,24 +200,39 @@ class Ledger:
     # ---- lists
 
     def sweeps(self, last: int | None = None) -> list[Row]:
-        """Return the `last` sweeps and single runs by time, with the count of runs and the best score."""
+        """Return the `last` sweeps and single runs by time, with the count of runs and the best score.
+
+        That is the best point's; see `standings`.
+        """
         limit = -1 if last is None else last
         found = self.rows(
             "select s.id, s.name, s.search, s.status, count(r.id) as runs, "
             "coalesce(sum(r.status = 'FAILED'), 0) as failed, "
-            "case when s.objective like 'maximize%' then max(r.score) else min(r.score) end as best, "
-            "s.started, s.overrides, s.note, s.objective, s.directory from (select * from sweeps "
-            "order by started desc, id desc limit ?) s left join runs r on r.sweep_id = s.id group by s.id",
+            "null as best, s.started, s.overrides, s.note, s.objective, s.repeats, s.directory "
+            "from (select * from sweeps order by started desc, id desc limit ?) s "
+            "left join runs r on r.sweep_id = s.id group by s.id",
             [limit],
         )
+        for row in found:
+            best = self.standings(row).best
+            row["best"] = best.score if best is not None else None
         found += self.rows(
             "select id, name, '' as search, status, 1 as runs, status = 'FAILED' as failed, score as best, "
-            "started, overrides, note, objective, directory from runs where sweep_id is null "
-            "order by started desc, id desc limit ?",
+            "started, overrides, note, objective, 1 as repeats, directory from runs "
+            "where sweep_id is null order by started desc, id desc limit ?",
             [limit],
         )
         found.sort(key=lambda row: (row["started"] or "", row["id"]))
         return found if last is None else found[-last:]
+
+    def standings(self, sweep: Row) -> Standings[Row]:
+        """Return how the points of a sweep stand by their score; a run is its id, number and score."""
+        way = Objective.parse(sweep["objective"] or "").maximize
+        found = Standings[Row](maximize=way, repeats=sweep["repeats"])
+        asked = "select id, number, score from runs where sweep_id = ? and status = ? and score is not null"
+        for row in self.rows(asked, [sweep["id"], COMPLETED]):
+            found.add(row["number"], row["score"], row)
+        return found
 
     def runs(
         self,

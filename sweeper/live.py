@@ -261,8 +261,8 @@ def frame(progress: Progress, now: float, columns: int, rows: int, encoding: str
         best = progress.best
         found.append(
             line(
-                "  best ", (f"{best.score:.6g}", "bold green"), f"  run {best.number}  ",
-                (params_line(best.params), "dim"),
+                "  best ", (f"{best.score:.6g}", "bold green"), f"  run {best.first.number}  ",
+                (params_line(best.first.params), "dim"),
             )
         )  # fmt: skip
     return found[: max(1, rows)]

@@ -46,13 +46,13 @@ from .records import (
     Program,
     now,
 )
-from .results import RunResult, ranked, write_results
+from .results import RunResult, write_results
 from .runs import JobMaker, make_directory, unwritable
 from .search import Asker
 from .settings import LISTED
 from .track import Trackers
 from .trials import Trials
-from .view import Best, View, command_line, show_param
+from .view import View, command_line, show_param
 
 DEFAULT_TRIALS = 20
 INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
@@ -166,10 +166,8 @@ class Sweep:
             last = self.runs[max(self.runs)]
             self.repeat(last.number // self.trials.repeats, last.point, begin=last.number + 1)
         ended = self.results()
-        progress, best = self.view.progress, next(iter(ranked(ended, self.maker.objective)), None)
         for run in ended:
-            progress.count(run.status, run.seconds)
-        progress.best = Best(best.first.number, best.score, best.first.params) if best is not None else None
+            self.view.progress.count(run.number, run.params, run.outcome)
 
     def reopen(self, asked: _Asked) -> None:
         """Take back what came of a run that was begun again."""

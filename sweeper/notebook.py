@@ -80,5 +80,6 @@ def progress_html(progress: Progress, now: float) -> str:
         lines.append(f"and {len(running) - _RUNS} more")
     if progress.best is not None:
         best = progress.best
-        lines.append(f"best <b>{best.score:.6g}</b>  run {best.number}  {escape(params_line(best.params))}")
+        params = escape(params_line(best.first.params))
+        lines.append(f"best <b>{best.score:.6g}</b>  run {best.first.number}  {params}")
     return f'<div style="font-family: monospace; white-space: pre-wrap">{"<br>".join(lines)}</div>'

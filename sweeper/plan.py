@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from . import resolve, trees
 from .composition import Composed, compose_tree
-from .errors import KeyAbsentError, SpaceError
+from .errors import KeyAbsentError, SettingsError, SpaceError
 from .grammar import Override
 from .groups import SearchPath, Table
 from .hydra import translate, value_at
@@ -80,6 +80,7 @@ def read_settings(composed: Composed) -> Settings:
 
     What a `hydra` node says counts where the `sweeper` node leaves the default.
     """
+    _check_trackers(composed)
     node = dict(composed.settings)
     if composed.hydra or composed.choices.get("hydra/sweeper") == "optuna":
         node = _with_hydra(node, composed)
@@ -99,6 +100,18 @@ def read_settings(composed: Composed) -> Settings:
     if late_logging is not None:
         node["job"] = {**node["job"], "logging": late_logging}
     return settings_from({**node, **late})
+
+
+def _check_trackers(composed: Composed) -> None:
+    """Refuse `none` beside other trackers: it would silence them."""
+    group = "sweeper/tracker/"
+    chosen = [entry.path.removeprefix(group) for entry in composed.entries if entry.path.startswith(group)]
+    others = [name for name in chosen if name != "none"]
+    if others and others != chosen:
+        raise SettingsError(
+            f"The tracker 'none' turns all others off, and {', '.join(others)} stands beside it",
+            hint=f"Write --tracker none, or --tracker {','.join(others)}.",
+        )
 
 
 def _with_hydra(node: dict[str, Any], composed: Composed) -> dict[str, Any]:

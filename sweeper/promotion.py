@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from . import yamls
 from .errors import RecordError, TrackerError, UsageError
 from .ledger import Ledger, Row
-from .records import COMPLETED
+from .records import COMPLETED, Objective
 from .rerun import origin_of
 from .track.mlflow import shown_uri, store_uri
 from .track.mlflow_registry import MLMODEL, Logged, Registry, Version, open_registry
@@ -193,7 +193,7 @@ def _better_by(champion: Version, score: float | None, objective: str) -> float 
     before = _score_of(champion)
     if before is None or score is None or champion.tags.get(_OBJECTIVE) != objective:
         return None
-    return score - before if objective.startswith("maximize") else before - score
+    return score - before if Objective.parse(objective).maximize else before - score
 
 
 def _score_of(version: Version) -> float | None:

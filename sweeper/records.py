@@ -9,6 +9,7 @@ They are named tuples: as frozen as a frozen dataclass, and a tenth of its cost 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -71,10 +72,6 @@ class Objective(NamedTuple):
         """Whether the highest score is best."""
         return self.directions[0] == "maximize"
 
-    def better(self, score: float, than: float | None) -> bool:
-        """Whether a score beats another, or the lack of one."""
-        return than is None or (score > than if self.maximize else score < than)
-
     def losses(self, values: Sequence[float]) -> tuple[float, ...]:
         """Return values of the objectives, each so that lower is better."""
         pairs = zip(self.directions, values, strict=True)
@@ -84,6 +81,18 @@ class Objective(NamedTuple):
         """Return words such as 'maximize accuracy'."""
         names = self.metrics or ("score",) * len(self.directions)
         return ", ".join(f"{way} {name}" for way, name in zip(self.directions, names, strict=False))
+
+    @classmethod
+    def parse(cls, text: str) -> Objective:
+        """Return the objective that words such as 'maximize accuracy, minimize size' describe.
+
+        >>> Objective.parse("maximize accuracy, minimize size").directions
+        ('maximize', 'minimize')
+        """
+        pairs = [part.partition(" ") for part in re.split(r", (?=maximize |minimize )", text)] if text else []
+        names = tuple(name for _, _, name in pairs)
+        ways = tuple(way for way, _, _ in pairs) or ("minimize",)
+        return cls(() if set(names) == {"score"} else names, ways)
 
 
 class Job(NamedTuple):

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from . import yamls
+from .archive import is_alive
 from .errors import RecordError, UsageError
-from .job import read_record
+from .job import host_name, read_record
 from .journal import is_driven
 from .ledger import Ledger, Row
 from .records import RUNNING, now
@@ -66,21 +67,11 @@ def _refuse_running(row: Row) -> None:
         busy = busy or bool(row["sweep_id"] and is_driven(os.path.dirname(directory)))
         found = read_record(directory) if directory else None
         if found is not None and found.status == RUNNING and not row["sweep_id"]:
-            busy = found.host == os.uname().nodename and _is_alive(found.pid)
+            busy = found.host == host_name() and is_alive(found.pid)
     if busy:
         raise RecordError(
             f"{row['id']} goes on: a process makes it", hint="End that first, with Ctrl-C or kill."
         )
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _places(ledger: Ledger, runs: Sequence[Row], sweeps: Sequence[Row]) -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
@@ -16,6 +14,7 @@ from . import yamls
 from .errors import RecordError
 from .grammar import show
 from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, dominates
+from .standings import Standing, Standings
 
 _TOP = 5  # runs in the table of a notebook
 
@@ -89,13 +88,13 @@ class SweepResult(NamedTuple):
     @property
     def best(self) -> RunResult | None:
         """The first run of the point with the best score."""
-        found = self.ranked
-        return found[0].first if found else None
+        found = standings_of(self.runs, self.objective, self.repeats).best
+        return found.first if found is not None else None
 
     @property
-    def ranked(self) -> list[Standing]:
+    def ranked(self) -> list[Standing[RunResult]]:
         """The points that have a score, the best first."""
-        return ranked(self.runs, self.objective, self.repeats)
+        return standings_of(self.runs, self.objective, self.repeats).ranked()
 
     @property
     def front(self) -> list[RunResult]:
@@ -108,8 +107,8 @@ class SweepResult(NamedTuple):
         return tuple(run for run in self.runs if run.status == FAILED)
 
     def __repr__(self) -> str:
-        best = self.best
-        found = f", best {best.score:.6g} by run {best.number}" if best and best.score is not None else ""
+        best = standings_of(self.runs, self.objective, self.repeats).best
+        found = f", best {best.describe()} by run {best.first.number}" if best is not None else ""
         return f"<SweepResult: {len(self.runs)} runs, {len(self.failed)} failed{found}, in {self.directory}>"
 
     def to_pandas(self) -> Any:
@@ -138,8 +137,12 @@ class SweepResult(NamedTuple):
             ended = sorted((run for run in self.runs if run.outcome.ended), key=lambda run: run.outcome.ended)
             places = [at for at, run in enumerate(ended, 1) if run.score is not None]
             found = [run for run in ended if run.score is not None]
-            scores = [run.score for run in found if run.score is not None]
-            best = list(itertools.accumulate(scores, max if self.objective.maximize else min))
+            scores = [run.score for run in found]
+            best: list[float] = []
+            standings = standings_of((), self.objective, self.repeats)
+            for run in found:
+                standings.add(run.number, run.score, run)
+                best += [standings.best.score] if standings.best is not None else []
             traces = [
                 {"x": places, "y": scores, **dots, "name": "score", "text": [_words(run) for run in found]},
                 {"x": places, "y": best, "mode": "lines", "line": {"shape": "hv"}, "name": "best so far"},
@@ -202,48 +205,13 @@ def _cells(cells: Iterable[str], tag: str) -> str:
     return "".join(f"<{tag}>{cell}</{tag}>" for cell in cells)
 
 
-class Standing(NamedTuple):
-    """A point of a sweep and its score.
-
-    Args:
-        runs: its runs.
-        score: their mean.
-        spread: their standard deviation, of several runs.
-    """
-
-    runs: tuple[RunResult, ...]
-    score: float
-    spread: float | None = None
-
-    @property
-    def first(self) -> RunResult:
-        """The first of its runs."""
-        return self.runs[0]
-
-    def describe(self) -> str:
-        """Return words such as '0.41 ± 0.02 (3 runs)'."""
-        if self.spread is None:
-            return f"{self.score:.6g}"
-        return f"{self.score:.6g} ± {self.spread:.2g} ({len(self.runs)} runs)"
-
-
-def ranked(runs: Iterable[RunResult], objective: Objective, repeats: int = 1) -> list[Standing]:
-    """Return the points whose runs have a score, the best first; the first of equals before others."""
-    points: dict[int, list[RunResult]] = {}
-    for run in sorted(runs, key=lambda run: run.number):
-        if run.status == COMPLETED and run.score is not None and not objective.several:
-            points.setdefault(run.number // repeats, []).append(run)
-    found = []
-    for each in points.values():
-        scores = [run.score for run in each if run.score is not None]
-        mean = math.fsum(scores) / len(scores)
-        spread = None
-        if repeats > 1:
-            squares = math.fsum((score - mean) ** 2 for score in scores)
-            spread = math.sqrt(squares / (len(scores) - 1)) if len(scores) > 1 else 0.0
-            spread = 0.0 if spread < 1e-12 * abs(mean) else spread
-        found.append(Standing(tuple(each), mean, spread))
-    return sorted(found, key=lambda standing: objective.losses([standing.score]))
+def standings_of(runs: Iterable[RunResult], objective: Objective, repeats: int) -> Standings[RunResult]:
+    """Return how the points of a sweep stand; of several objectives none does."""
+    found = Standings[RunResult](maximize=objective.maximize, repeats=repeats)
+    for run in runs:
+        if run.status == COMPLETED and not objective.several:
+            found.add(run.number, run.score, run)
+    return found
 
 
 def front_of(runs: Iterable[RunResult], objective: Objective) -> list[RunResult]:

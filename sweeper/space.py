@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from .errors import OverrideError, SpaceError
-from .grammar import Choice, Glob, Interval, Override, Range, Sweep, parse, parse_value, show
+from .grammar import Choice, Glob, Interval, Override, Range, Swept, parse, parse_value, show
 from .records import Point
 
 # ----------------------------------------------------------------------------------------- domains
@@ -308,7 +308,7 @@ def declared(key: str, value: Any, where: str) -> Override:
         parsed = Choice(values=tuple(value))
     else:
         parsed = value
-    if not isinstance(parsed, Sweep):
+    if not isinstance(parsed, Swept):
         parsed = Choice(values=(parsed,))
     return Override(f"{key}={value}", head.sign, head.key, head.package, parsed)
 

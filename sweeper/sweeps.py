@@ -33,7 +33,7 @@ from .points import Points
 from .provenance import git_state, origin
 from .prune import make_pruner
 from .records import History, Point, Program, Trial, now
-from .results import SweepResult, front_of, ranked
+from .results import SweepResult, front_of, standings_of
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, writing
 from .search import Asker, Lister, Searcher, make_searcher
 from .track import SweepRecord, open_trackers
@@ -81,7 +81,7 @@ def run_sweep(
         journal = Journal(os.path.join(directory, "sweep.jsonl"))
         stack.callback(journal.close)
         trackers = open_trackers(settings.tracker, record._replace(resumed=earlier is not None))
-        shown = stack.enter_context(_view(plan, Progress(objective, total, slots), stream, quiet=quiet))
+        shown = stack.enter_context(_view(plan, total, slots, stream, quiet=quiet))
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
         sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
@@ -123,7 +123,10 @@ def _held(directory: str, program: Program) -> Iterator[None]:
         yield
 
 
-def _view(plan: Plan, progress: Progress, stream: Any, *, quiet: bool) -> AbstractContextManager[View]:
+def _view(
+    plan: Plan, total: int | None, slots: int, stream: Any, *, quiet: bool
+) -> AbstractContextManager[View]:
+    progress = Progress(plan.settings.goal(), total, slots, repeats=plan.settings.search.repeats)
     timeout = plan.settings.search.timeout
     if timeout is not None:
         progress.until = time.time() + timeout
@@ -204,7 +207,7 @@ def _record(plan: Plan, program: Program, maker: JobMaker) -> SweepRecord:
         search=settings.search.name, objective=maker.objective.describe(),
         overrides=tuple(o.text for o in plan.overrides),
         note=settings.note, seed=maker.seed, folder=program.folder, redact=settings.redact(),
-        here=settings.launcher.name == "inline",
+        here=settings.launcher.name == "inline", repeats=settings.search.repeats,
         origin=origin(program, maker.git, settings.redact()),
     )  # fmt: skip
 
@@ -269,7 +272,7 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         sweep.view.last([f"{sweep.left}; they go on without this process", collect])
         return
     counts = {status: sum(r.status == status for r in results) for status in STATUS_ORDER}
-    standings = ranked(results, objective, sweep.trials.repeats)
+    standings = standings_of(results, objective, sweep.trials.repeats).ranked()
     repeat = experiment = ""
     if standings:
         overrides = sweep.points.overrides(sweep.runs[standings[0].first.number].point)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TextIO
 
 from .records import CANCELLED, COMPLETED, FAILED, PRUNED, Objective, Outcome
-from .results import RunResult, Standing
+from .results import RunResult
 from .results import show_param as show_param  # noqa: PLC0414  who shows params looks for it here
+from .standings import Standing, Standings
 
 
 @dataclass(slots=True)
@@ -30,11 +31,10 @@ class Running:
     latest: tuple[str, float, int | None] | None = None  # a metric: name, value, step
 
 
-class Best(NamedTuple):
-    """The best run so far."""
+class Scored(NamedTuple):
+    """A run that has a score."""
 
     number: int
-    score: float
     params: Mapping[str, Any]
 
 
@@ -51,8 +51,18 @@ class Progress:
     pruned: int = 0
     seconds: float = 0.0  # of all ended runs
     running: dict[int, Running] = field(default_factory=dict)
-    best: Best | None = None
+    repeats: int = 1  # runs of a point
+    standings: Standings[Scored] = field(init=False)
     _ends: tuple[int, float, float] = (0, 0.0, 0.0)  # seen by this process: how many, the first, the last
+
+    def __post_init__(self) -> None:
+        """Begin with no run."""
+        self.standings = Standings(maximize=self.objective.maximize, repeats=self.repeats)
+
+    @property
+    def best(self) -> Standing[Scored] | None:
+        """The best point so far."""
+        return self.standings.best
 
     def start(self, number: int, params: Mapping[str, Any], at: float) -> None:
         """Take note that a run begins."""
@@ -78,18 +88,17 @@ class Progress:
     def end(self, number: int, params: Mapping[str, Any], outcome: Outcome) -> None:
         """Take note of what came of a run."""
         self.stop(number)
-        self.count(outcome.status, outcome.seconds)
-        if outcome.score is not None and self.objective.better(outcome.score, self.best and self.best.score):
-            self.best = Best(number, outcome.score, params)
+        self.count(number, params, outcome)
         count, first, now = self._ends[0], self._ends[1], time.time()
         self._ends = (count + 1, first or now, now)
 
-    def count(self, status: str, seconds: float, runs: int = 1) -> None:
-        """Count runs that have ended."""
-        self.ended += runs
-        self.failed += runs * (status == FAILED)
-        self.pruned += runs * (status == PRUNED)
-        self.seconds += seconds
+    def count(self, number: int, params: Mapping[str, Any], outcome: Outcome) -> None:
+        """Count a run that has ended."""
+        self.ended += 1
+        self.failed += outcome.status == FAILED
+        self.pruned += outcome.status == PRUNED
+        self.seconds += outcome.seconds
+        self.standings.add(number, outcome.score, Scored(number, params))
 
     def apart(self) -> list[tuple[int, str]]:
         """Return how many runs ended in another way than they should, with the word for it."""
@@ -133,7 +142,7 @@ class View:
         if outcome.values:
             score = "  " + " ".join(f"{value:.6g}" for value in outcome.values)
         best = self.progress.best
-        mark = " *" if best is not None and best.number == run.number else ""
+        mark = " *" if best is not None and any(one.number == run.number for one in best.runs) else ""
         attempt = f" (attempt {run.attempt})" if run.attempt > 1 else ""
         self.line(
             f"run {run.number:>{width}}  {outcome.status:<9}{score:>12}{mark:<2}  "
@@ -189,7 +198,7 @@ class Ended:
     counts: Mapping[str, int]
     seconds: float
     searching: bool
-    standings: Sequence[Standing] = ()  # the points that have a score, the best first
+    standings: Sequence[Standing[RunResult]] = ()  # the points that have a score, the best first
     front: Sequence[RunResult] = ()  # of several objectives
     importances: Mapping[str, float] = field(default_factory=dict)
     repeat: str = ""

@@ -21,7 +21,7 @@ from typing import Any
 
 from . import trees, yamls
 from .errors import ConfigError, nearest
-from .grammar import Choice, Override, Sweep, show
+from .grammar import Choice, Override, Swept, show
 from .space import Choices, Parameter, domain_of
 from .wandb_space import Distribution, Source
 
@@ -306,16 +306,16 @@ class _Reader:
     def keep(self, key: str, found: Any) -> None:
         """Keep a parameter: a value, or a range and the value that is tried first."""
         if self.sign is None:
-            ranged = isinstance(found, Sweep)
+            ranged = isinstance(found, Swept)
             self.values[key] = self.first(key, found) if ranged else found
             if ranged:
                 self.space[key] = _written(found)
-        elif isinstance(found, Sweep):
+        elif isinstance(found, Swept):
             self.space[self.sign + key] = _written(found)
         else:
             self.made.overrides.append(f"{self.sign}{key}={show(found)}")
 
-    def first(self, key: str, found: Sweep) -> Any:
+    def first(self, key: str, found: Swept) -> Any:
         """Return the value in a range's middle, in few digits; of choices the first."""
         domain = domain_of(found, self.source.path)
         if isinstance(domain, Choices):
@@ -340,7 +340,7 @@ class _Reader:
         return tree
 
 
-def _written(found: Sweep) -> Any:
+def _written(found: Swept) -> Any:
     """Return a range as `sweeper.space` has it: text, or a list of choices."""
     return list(found.values) if isinstance(found, Choice) else show(found)
 

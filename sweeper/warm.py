@@ -6,6 +6,7 @@ problem that has shifted since would mislead the search.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -50,16 +51,17 @@ def warm_start(settings: SearchSettings, points: Points, objective: Objective) -
     if where is None:
         return Warm()
     pairs = _of_study(where) if "://" in where else _of_sweep(where)
-    known: dict[Any, tuple[float, Point]] = {}
+    known: dict[Any, tuple[Point, list[float]]] = {}  # each point once, with the losses of all its runs
     for values, score in pairs:
         point = points.point_of(values, f"in {where}", strict=False)
         if point is not None and points.space.allows(point):
-            known.setdefault(points.space.key(point), (objective.losses([score])[0], point))
+            known.setdefault(points.space.key(point), (point, []))[1].extend(objective.losses([score]))
     if not known:
         raise RecordError(
             f"No run of {where} is a point of this space with a score", hint="See its results.csv."
         )
-    ranked = sorted(known.values(), key=lambda each: each[0])
+    means = [(math.fsum(losses) / len(losses), point) for point, losses in known.values()]
+    ranked = sorted(means, key=lambda each: each[0])
     observed = [Trial(-1 - index, point, loss) for index, (loss, point) in enumerate(ranked)]
     return Warm(
         [point for _, point in ranked[: settings.warm_top]], observed if settings.warm_observe else ()

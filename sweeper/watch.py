@@ -6,26 +6,26 @@ anybody still drives the sweep is told by the lock in its directory.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from .journal import is_driven
+from .errors import RecordError
+from .journal import is_abandoned
 from .ledger import Ledger, Row
 from .live import view_for
 from .records import CANCELLED, COMPLETED, ENDED, RUNNING, Objective, Outcome
 from .results import RunResult
-from .view import GO_ON, STATUS_ORDER, Best, Progress, View, command_line, duration, headline, params_line
+from .view import GO_ON, STATUS_ORDER, Progress, View, command_line, duration, headline, params_line
 
 _EVERY = 1.0  # seconds between looks
 
 
 def watch(ledger: Ledger, sweep: Row, *, quiet: bool = False) -> int:
     """Show a sweep until it ends, and return the exit code: 0 if all is well with it, else 1."""
-    objective = objective_from(sweep["objective"] or "")
-    progress = Progress(objective, sweep["planned"], sweep["slots"] or 1)
+    objective = Objective.parse(sweep["objective"] or "")
+    progress = Progress(objective, sweep["planned"], sweep["slots"] or 1, repeats=sweep["repeats"])
     view = view_for(progress, quiet=quiet)
     watched = _Watched(ledger, sweep["id"], view)
     watched.look()
@@ -57,7 +57,7 @@ class _Watched:
     def follow(self, directory: str) -> bool:
         """Look again and again until the sweep ends; return False if its process ended before it did."""
         while self.status == RUNNING:
-            if os.path.isdir(directory) and not is_driven(directory):  # else it is another machine's
+            if is_abandoned(directory):
                 self.look()  # it may have ended in between
                 return self.status != RUNNING
             time.sleep(_EVERY)
@@ -72,7 +72,7 @@ class _Watched:
         begin = self.version == -1
         self.version = version
         # In this order: what a sweep that has ended wrote of its runs stands there already.
-        ((self.status,),) = self.ledger.db.execute("select status from sweeps where id = ?", [self.sweep])
+        self.status = _row_of(self.ledger, self.sweep)["status"]
         rows = self.ledger.rows(
             "select id, number, attempt, status, score, seconds, started from runs "
             "where sweep_id = ? and number >= ? order by number",
@@ -93,17 +93,15 @@ class _Watched:
 
     def _catch_up(self, rows: list[Row]) -> None:
         """Count what ended before anybody looked."""
-        progress = self.view.progress
-        best: Row | None = None
+        params: dict[str, dict[str, Any]] = {}
+        asked = "select p.* from params p join runs r on r.id = p.run_id where r.sweep_id = ?"
+        for run, key, value in self.ledger.db.execute(asked, [self.sweep]):
+            params.setdefault(run, {})[key] = value
         for row in rows:
             if row["status"] in ENDED:
                 self.ended.add(row["number"])
-                progress.count(row["status"], row["seconds"] or 0.0)
-                score = row["score"]
-                if score is not None and progress.objective.better(score, best["score"] if best else None):
-                    best = row
-        if best is not None:
-            progress.best = Best(best["number"], best["score"], self._params(best["id"]))
+                outcome = Outcome(row["status"], row["score"], seconds=row["seconds"] or 0.0)
+                self.view.progress.count(row["number"], params.get(row["id"], {}), outcome)
 
     def _end(self, row: Row) -> None:
         (more,) = self.ledger.rows("select directory, name, error, note from runs where id = ?", [row["id"]])
@@ -159,7 +157,7 @@ class _Watched:
 
 
 def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -> list[str]:
-    (row,) = ledger.rows("select * from sweeps where id = ?", [sweep])
+    row = _row_of(ledger, sweep)
     found = ledger.rows("select status, count(*) as n from runs where sweep_id = ? group by status", [sweep])
     counts = {each["status"]: each["n"] for each in found}
     said = ", ".join(f"{counts[status]} {status}" for status in STATUS_ORDER if status in counts)
@@ -176,9 +174,20 @@ def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -
     lines.append(f"directory  {row['directory']}")
     if progress.best is not None:
         best = progress.best
-        words = f"run {best.number}, score {best.score:.6g}, {params_line(best.params, ' ')}"
+        words = f"run {best.first.number}, score {best.describe()}, {params_line(best.first.params, ' ')}"
         lines.append(f"best ({progress.objective.describe()}): {words.rstrip(', ')}")
     return lines
+
+
+def _row_of(ledger: Ledger, sweep: str) -> Row:
+    """Return the row of a sweep that was known a moment ago.
+
+    Raises:
+        RecordError: if it was removed meanwhile.
+    """
+    for row in ledger.rows("select * from sweeps where id = ?", [sweep]):
+        return row
+    raise RecordError(f"The sweep {sweep} is gone: it was removed meanwhile")
 
 
 def _lasted(row: Row) -> str:
@@ -186,11 +195,3 @@ def _lasted(row: Row) -> str:
         return ""
     lasted = datetime.fromisoformat(row["ended"]) - datetime.fromisoformat(row["started"])
     return f" in {duration(lasted.total_seconds())}"
-
-
-def objective_from(text: str) -> Objective:
-    """Return the objective that words such as 'maximize accuracy, minimize size' describe."""
-    pairs = [part.partition(" ") for part in text.split(", ") if part]
-    if not pairs:
-        return Objective()
-    return Objective(tuple(name for _, _, name in pairs), tuple(way for way, _, _ in pairs))

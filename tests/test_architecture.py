@@ -16,7 +16,7 @@ PACKAGE = ROOT / "sweeper"
 # From the ground up. A module imports from floors below its own, or from what stands before it on
 # its own floor; never from above, wherever in its text the import stands.
 FLOORS = [
-    ["errors", "records"],
+    ["errors", "records", "standings"],
     ["trees", "grammar", "yamls", "nodes", "groups", "space", "constraint", "store", "instantiation"],
     ["redact", "resolve", "score", "current", "entry", "output", "callbacks", "job"],
     ["hydra", "defaults", "typed", "composition", "settings"],
@@ -103,7 +103,9 @@ def test_every_module_has_its_floor():
 def test_the_readmes_map_is_this_one():
     rows = re.findall(r"^\| (\d) \| (.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     shown = {int(floor): set(re.findall(r"`(\w+)/?`", names)) for floor, names in rows}
-    assert shown == {floor: set(names) for floor, names in enumerate(FLOORS[:-1])}
+    assert shown == {
+        floor: {name for name in names if not name.startswith("__")} for floor, names in enumerate(FLOORS)
+    }
 
 
 def test_the_public_names_are_sorted_and_importable():

@@ -209,6 +209,25 @@ def test_a_database_that_is_lost_is_read_again_from_the_directories(made, tmp_pa
         (tmp_path / "lost.db").rename(made.folder / "sweeper.db")
 
 
+def test_an_import_reads_what_is_whole_and_says_what_is_not(parabola):
+    shell = Shell(parabola.folder)
+    for name in ("a", "b", "c", "d"):
+        parabola.run("-m", "x=1,2", f"sweeper.sweep.dir=multirun/{name}")
+    (parabola.folder / "multirun/a/sweep.yaml").write_text("id: [")
+    (parabola.folder / "multirun/b/sweep.jsonl").write_text('{"event": "ask"}\n')
+    (parabola.folder / "multirun/c/sweep.yaml").unlink()
+    said = shell("import", "multirun", "--db", "new.db", code=1)
+    assert said.out == "2 runs read into new.db\n"
+    lines = said.err.splitlines()
+    assert lines[0] == "not read, as they are not whole:"
+    starts = [line.split()[0] for line in lines if line.startswith("  multirun/")]
+    assert starts == ["multirun/a:", "multirun/b:", "multirun/c:"]
+    (parabola.folder / "multirun/d/sweep.yaml").unlink()
+    said = shell("import", "multirun", "--db", "new.db", code=2).err
+    assert said.startswith("error: None of the 4 records in multirun is whole\n  multirun/a: ")
+    assert "There is no sweep in" in shell("import", "multirun/d", code=2).err
+
+
 def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
     (shell.folder / "old.csv").write_text(
         "lr,model,who,acc,when\nparameter,param,tag,score,note\n0.1,gbm,me,0.9,monday\n0.01,ridge,,0.95,\n"

@@ -218,6 +218,16 @@ def test_a_list_of_keys_is_wanted(parabola):
     assert "sweeper.tracker.redact is a list of keys, not pin" in ended.err
 
 
+def test_only_the_record_that_holds_resolved_secrets_is_closed_to_others(parabola, monkeypatch):
+    monkeypatch.setenv("KEY_OF_MINE", "hunter2")
+    records = parabola.run("x=1", "+sweeper.job.env.API_KEY=${oc.env:KEY_OF_MINE}").run / ".sweeper"
+    usual = (parabola.folder / "train.py").stat().st_mode & 0o777
+    modes = {path.name: path.stat().st_mode & 0o777 for path in records.iterdir()}
+    assert [path.name for path in records.iterdir() if "hunter2" in path.read_text()] == ["job.json"]
+    assert modes.pop("job.json") == 0o600
+    assert set(modes.values()) == {usual}
+
+
 # ------------------------------------------------------------------------------------ the database
 
 

@@ -1,5 +1,6 @@
 """What people see of a sweep: on a terminal, piped, quietly, from elsewhere, and in a notebook."""
 
+import json
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ import time
 from contextlib import closing
 
 import pytest
-from conftest import environment, until
+from conftest import environment, type_sweeper, until
 
 import sweeper
 from sweeper.ledger import Ledger
@@ -20,7 +21,7 @@ from sweeper.live import frame
 from sweeper.records import COMPLETED, FAILED, Objective, Outcome
 from sweeper.results import RunResult, SweepResult
 from sweeper.view import Progress, View
-from sweeper.watch import _Watched, objective_from
+from sweeper.watch import _Watched
 
 # Runs of x > 1 wait until there is a file `go`.
 WAITING = """
@@ -422,6 +423,47 @@ def test_watch_says_that_the_process_of_a_sweep_is_gone(waiting):
     assert re.match(r"go on with  sweeper resume \S+\nbest \(", out)
 
 
+def test_watch_ends_when_the_sweep_is_removed(waiting):
+    sweep = waiting.start("train.py", "-m", "x=1,2", LOSS)
+    until(begun(waiting))
+    watching = watch(waiting)
+    watching.stdout.readline()
+    with closing(sqlite3.connect(waiting.folder / "sweeper.db")) as db:  # as another machine's rm would
+        db.execute("delete from sweeps")
+        db.commit()
+    _, err = watching.communicate(timeout=30)
+    (waiting.folder / "go").touch()
+    sweep.communicate()
+    assert watching.returncode == 2
+    assert re.fullmatch(r"error: The sweep \S+ is gone: it was removed meanwhile\n", err)
+
+
+def told(project, *words):
+    return json.loads(type_sweeper(project.folder, *words, "--json").out)
+
+
+def test_ls_and_show_do_not_say_of_what_was_killed_that_it_runs(waiting):
+    sweep = waiting.start("train.py", "-m", "x=1,2")
+    until(lambda: waiting.asked("select 1 from runs where status = 'COMPLETED'"))
+    until((waiting.folder / "multirun/latest/1/.sweeper/run.yaml").exists)
+    assert told(waiting, "ls")[0]["status"] == "RUNNING"
+    sweep.kill()
+    sweep.communicate()
+    until(lambda: told(waiting, "show", "last/1")["status"] != "RUNNING")  # its runs end with it
+    (row,) = told(waiting, "ls")
+    assert (row["status"], row["note"]) == ("CANCELLED", f"not running any more: sweeper resume {row['id']}")
+    assert [run["status"] for run in told(waiting, "ls", "last")] == ["COMPLETED", "CANCELLED"]
+    assert told(waiting, "show", "last")["runs"] == {"CANCELLED": 1, "COMPLETED": 1}
+    assert waiting.query("select status from sweeps") == [("RUNNING",)], "a reader writes nothing"
+    single = waiting.start("train.py", "x=2")
+    until(lambda: waiting.asked("select 1 from runs where sweep_id is null"))
+    until(lambda: list(waiting.folder.glob("outputs/latest/.sweeper/run.yaml")))
+    single.kill()
+    single.communicate()
+    row = told(waiting, "ls")[-1]
+    assert (row["status"], row["note"]) == ("FAILED", "the process was killed")
+
+
 def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_little_did(waiting, capsys):
     (waiting.folder / "go").touch()
     waiting.run("-m", "x=1")
@@ -438,7 +480,7 @@ def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_l
         db.executemany(f"{insert} values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         db.commit()
         ledger = Ledger(path)
-        known = Progress(objective_from(text), None, 1)
+        known = Progress(Objective.parse(text), None, 1)
         watched = _Watched(ledger, sweep, View(known))
         watched.look()
         asked = []
@@ -450,7 +492,7 @@ def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_l
         )
         db.commit()
         watched.look()
-    assert (known.ended, known.best.number, len(asked)) == (2001, 2000, 6)
+    assert (known.ended, known.best.first.number, len(asked)) == (2001, 2000, 6)
     assert "number >= 2000" in asked[3]
     assert capsys.readouterr().out.startswith("run 2000  COMPLETED           0 *")
     ledger.db.close()

@@ -34,7 +34,7 @@ from .local import LocalExecutor, program_path
 CONNECT_TIMEOUT = 10.0  # seconds that a cluster has to answer
 _BEAT = 1.0  # seconds between signs of life
 _LOOK = 0.5  # seconds between a worker's looks for one
-_PATIENCE = 40  # looks without one, after which a worker ends the runs
+_LOOKS_IN_VAIN = 40  # looks without one, after which a worker ends the runs
 _SIGHT = 10.0  # seconds until a file must be seen on another machine
 
 
@@ -333,7 +333,7 @@ class Station:
     def _look_out(self) -> None:
         last: list[str] = []
         still = 0
-        while still < _PATIENCE:
+        while still < _LOOKS_IN_VAIN:
             found = _read_lease(self.lease)
             if found[:1] not in ([self.token], ["?"]):
                 break

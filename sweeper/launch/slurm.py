@@ -44,7 +44,7 @@ JOBS = 16  # runs in the queue at once, where nothing is said
 _LOOK = 0.1  # seconds between looks at the records
 _LOOK_EACH = 0.002  # and at least so many a run
 _LAG = 5.0  # seconds that a record may take through a shared file system
-_PATIENCE = 600.0  # seconds for which runs are submitted again, where Slurm takes none
+_SUBMIT_WITHIN = 600.0  # seconds for which runs are submitted again, where Slurm takes none
 _AGAIN = 5.0  # seconds between two such attempts
 _KILL_AFTER = 2  # seconds between the polite signal and the last one, for a run out of time
 _QUEUED_LONG = 10.0  # seconds in the queue after which it is said what for
@@ -296,7 +296,7 @@ class SlurmExecutor:
         self.unsent.discard(future)
         name = f"{job.name}/{job.id}" + (f".{job.attempt - 1}" if job.attempt > 1 else "")
         _note(job, name, None, None)
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _SUBMIT_WITHIN
         while True:
             try:
                 found = self._sbatch(name, [job], [])

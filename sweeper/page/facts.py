@@ -9,20 +9,21 @@ from __future__ import annotations
 import math
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from .. import yamls
 from ..errors import SweeperError
 from ..findings import importances
-from ..grammar import Sweep, parse, parse_value
+from ..grammar import Swept, parse, parse_value
 from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
-from ..records import COMPLETED, ENDED, RUNNING, History, Trial, dominates
+from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, dominates
 from ..redact import masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
+from ..standings import Standing, Standings
 from ..view import command_line
 
 ABSENT = "–"  # noqa: RUF001  a dash, as tables have it where there is nothing
@@ -94,20 +95,17 @@ class Facts(NamedTuple):
         done = [at for at, run in enumerate(self.runs) if run["status"] in ENDED]
         return sorted(done, key=lambda at: (self.runs[at]["ended"] or "", self.runs[at]["number"]))
 
-    def standings(self, goal: int = 0) -> list[tuple[float, list[int]]]:
-        """Return each point's mean value of an objective, and the places of its runs; the best first."""
-        points: dict[str, list[int]] = {}
+    def standings(self, goal: int = 0) -> list[Standing[int]]:
+        """Return how the points stand by an objective, the best first; a run is its place."""
+        found = Standings[int](maximize=self.goals[goal].maximize, repeats=self.row["repeats"])
         for at in self.scored():
-            points.setdefault(repr(sorted(self.runs[at]["params"].items())), []).append(at)
-        found = [
-            (_mean(self.runs[at]["values"][goal] for at in places), places) for places in points.values()
-        ]
-        return sorted(found, key=lambda standing: self.goals[goal].loss(standing[0]))
+            found.add(self.runs[at]["number"], self.runs[at]["values"][goal], at)
+        return found.ranked()
 
     def best(self) -> int | None:
         """Return the place of the best run, the first of its point; None for several objectives."""
         found = [] if self.several else self.standings()
-        return found[0][1][0] if found else None
+        return found[0].first if found else None
 
     def front(self) -> list[int]:
         """Return the places of the runs that none beats in every objective."""
@@ -172,11 +170,11 @@ def read_directory(directory: str) -> Facts:
 
 def _goals(objective: str) -> tuple[Goal, ...]:
     """Return the objectives that a text such as 'minimize loss, maximize accuracy' names."""
-    pairs = [text.partition(" ") for text in objective.split(", ")]
-    names = [name or "score" for _, _, name in pairs]
-    if len(names) > 1 and set(names) == {"score"}:  # that is how values of a list without names are kept
-        names = [f"objective_{at}" for at in range(len(names))]
-    return tuple(Goal(name, way == "maximize") for (way, _, _), name in zip(pairs, names, strict=True))
+    found = Objective.parse(objective)
+    names: Sequence[str] = found.metrics or ["score"]
+    if found.several and not found.metrics:  # that is how values of a list without names are kept
+        names = [f"objective_{at}" for at in range(len(found.directions))]
+    return tuple(Goal(name, way == "maximize") for name, way in zip(names, found.directions, strict=True))
 
 
 def _values(run: Row, goals: Sequence[Goal]) -> list[float]:
@@ -230,7 +228,7 @@ def _declared(record: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) ->
 def _domain(text: str | None) -> Domain | None:
     try:
         value = parse_value(text) if text else None
-        return domain_of(value, "") if isinstance(value, Sweep) else None
+        return domain_of(value, "") if isinstance(value, Swept) else None
     except SweeperError:  # such as a glob, whose options are not known here
         return None
 
@@ -269,14 +267,14 @@ def _importances(
     names = {event["number"]: event["point"] for event in events if event["event"] == "ask"}
     trials: list[Trial] = []
     values: dict[str, list[Any]] = {}
-    for mean, places in facts.standings(goal):
-        run = facts.runs[places[0]]
+    for standing in facts.standings(goal):
+        run = facts.runs[standing.first]
         point = {}
         for name in names.get(run["number"]) or run["params"]:
             value = run["params"].get(name.partition(" [")[0])
             point[name] = value
             values.setdefault(name, []).append(value)
-        trials.append(Trial(run["number"], point, facts.goals[goal].loss(mean)))
+        trials.append(Trial(run["number"], point, facts.goals[goal].loss(standing.score)))
     known = {name: _parameter(name, declared.get(name), taken) for name, taken in values.items()}
     return importances(lambda point: [known[name] for name in point], History(trials))
 
@@ -292,7 +290,7 @@ def _parameter(name: str, text: str | None, values: Sequence[Any]) -> Parameter:
 
 def _curves(ledger: Ledger, facts: Facts, stepped: Mapping[str, Sequence[str]]) -> Any:
     """Return learning curves: of the best runs, and of some of the others."""
-    ranks = {at: rank for rank, (_, places) in enumerate(facts.standings()) for at in places}
+    ranks = {at: rank for rank, standing in enumerate(facts.standings()) for at in standing.runs}
     place = {run["id"]: at for at, run in enumerate(facts.runs)}
     found: dict[str, dict[int, list[tuple[int, float]]]] = {}
     for name in list(stepped)[:_METRICS]:
@@ -317,8 +315,3 @@ def thinned(items: Sequence[Any], most: int) -> list[Any]:
     if most < 2:
         return list(items[:most])
     return [items[round(at * (len(items) - 1) / (most - 1))] for at in range(most)]
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return math.fsum(found) / len(found)

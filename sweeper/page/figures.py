@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING
+from ..standings import Standings
 from ..view import shorten, show_param
 from .facts import Facts, Goal, Varied, is_number, thinned
 
@@ -98,7 +99,7 @@ def sampled(facts: Facts, places: Sequence[int], most: int = MOST) -> tuple[list
     """Return the runs that a chart shows, and words if these are not all."""
     if len(places) <= most:
         return list(places), ""
-    ranks = [at for _, group in facts.standings() for at in group]
+    ranks = [at for standing in facts.standings() for at in standing.runs]
     best = set(ranks[: most // 10]).intersection(places)
     others = thinned([at for at in places if at not in best], most - len(best))
     chosen = best.union(others)
@@ -109,14 +110,14 @@ def sampled(facts: Facts, places: Sequence[int], most: int = MOST) -> tuple[list
 # ------------------------------------------------------------------------------------ score over time
 
 
-def so_far(goal: Goal, values: Iterable[float | None]) -> list[float | None]:
-    """Return the best value up to each."""
+def so_far(facts: Facts, at: int = 0) -> list[float | None]:
+    """Return the best point's value of an objective up to each run, in the order in which they ended."""
+    standings = Standings[int](maximize=facts.goals[at].maximize, repeats=facts.row["repeats"])
     found: list[float | None] = []
-    best: float | None = None
-    for value in values:
-        if value is not None and (best is None or goal.loss(value) < goal.loss(best)):
-            best = value
-        found.append(None if best is None else short(best))
+    for place in facts.ended():
+        run = facts.runs[place]
+        standings.add(run["number"], run["values"][at] if run["values"] else None, place)
+        found.append(None if standings.best is None else short(standings.best.score))
     return found
 
 
@@ -131,7 +132,7 @@ def history(facts: Facts, at: int) -> Chart | None:
     number = {place: n + 1 for n, place in enumerate(order)}
     shown, said = sampled(facts, [place for place in order if facts.runs[place]["values"]])
     ys = [short(facts.runs[place]["values"][at]) for place in shown]
-    best = so_far(goal, values)
+    best = so_far(facts, at)
     steps = [n for n, value in enumerate(best) if n in (0, len(best) - 1) or value != best[n - 1]]
     traces = [
         _points(shown, [number[place] for place in shown], ys, "--completed", name="run"),
@@ -141,7 +142,7 @@ def history(facts: Facts, at: int) -> Chart | None:
             "hovertemplate": "best so far %{y:.6~g}<extra></extra>",
         },
     ]  # fmt: skip
-    top = facts.standings(at)[0][1][0]
+    top = facts.standings(at)[0].first
     traces.append(_star(top, number[top], short(facts.runs[top]["values"][at])))
     for status, symbol in _SYMBOLS.items():
         places = thinned([place for place in order if facts.runs[place]["status"] == status], MOST // 4)
@@ -178,8 +179,7 @@ def compared(sweeps: Sequence[Facts], names: Sequence[str]) -> Chart | None:
     traces: list[Figure] = []
     finals: list[float] = []
     for number, (facts, name) in enumerate(zip(sweeps, names, strict=True)):
-        values = [facts.runs[at]["values"][0] if facts.runs[at]["values"] else None for at in facts.ended()]
-        best = so_far(goal, values)
+        best = so_far(facts)
         steps = [n for n, v in enumerate(best) if v is not None and (n == len(best) - 1 or v != best[n - 1])]
         if not steps:
             continue
@@ -216,7 +216,7 @@ def slices(facts: Facts, at: int) -> tuple[list[Chart], str]:
         return [], ""
     window, out = _window([facts.runs[place]["values"][at] for place in scored], goal)
     chosen, said = sampled(facts, scored, _SMALL)
-    star = facts.standings(at)[0][1][0]
+    star = facts.standings(at)[0].first
     found = []
     for varied in facts.varied:
         places = [place for place in chosen if place in varied.values]

@@ -181,7 +181,7 @@ class Text:
         if facts.several:
             tiles.insert(0, ("on the front", str(len(facts.front())), "best"))
         elif standings := facts.standings():
-            tiles.insert(0, (f"best {facts.goals[0].name}", f"{standings[0][0]:.6g}", "best"))
+            tiles.insert(0, (f"best {facts.goals[0].name}", f"{standings[0].score:.6g}", "best"))
         seconds = self.seconds()
         if seconds is not None:
             tiles.append(("so far" if facts.running else "in all", duration(seconds), ""))
@@ -240,7 +240,7 @@ class Text:
             ended = len(facts.ended())
             said = f"No run has a score yet; {ended} ended." if facts.running else "No run has a score."
             return self._section("best", "The best", tag("p", said))
-        run, (score, places) = facts.runs[best], standings[0]
+        run, score, places = facts.runs[best], standings[0].score, standings[0].runs
         name = tag("a", f"run {run['number']}", href=self.link(run["directory"]))
         mean = f", the mean of {len(places)} runs of this point" if len(places) > 1 else ""
         line = tag(
@@ -332,7 +332,7 @@ class Text:
         facts = self.facts
         shares = facts.importances[0] if not facts.several else {}
         best = facts.best()
-        ranks = [at for _, group in facts.standings() for at in group] if not facts.several else []
+        ranks = [at for standing in facts.standings() for at in standing.runs] if not facts.several else []
         tenth = ranks[: max(len(ranks) // 10, 1)] if len(ranks) >= 10 else []
         heads = ["parameter", "space", "runs"]
         heads += ["importance"] if shares else []
@@ -435,7 +435,7 @@ def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, 
     rows: list[list[object]] = []
     for text, facts in zip(texts, sweeps, strict=True):
         best, seconds = facts.best(), text.seconds()
-        score = facts.standings()[0][0] if best is not None else None
+        score = facts.standings()[0].score if best is not None else None
         run = facts.runs[best] if best is not None else {"number": None, "params": {}}
         rows.append([
             tag("a", text.name, href=f"#s{text.number}"), facts.row["search"],

@@ -19,7 +19,7 @@ _AXES = 10  # parameters
 
 def parallel(facts: Facts) -> Chart | None:
     """Return the runs as lines through all parameters, by how good they are."""
-    ranks = [at for _, group in facts.standings() for at in group]
+    ranks = [at for standing in facts.standings() for at in standing.runs]
     if len(ranks) < 2 or not facts.varied:
         return None
     order = {key: n for n, key in enumerate(facts.importances[0])}

@@ -46,6 +46,7 @@ class SweepRecord(NamedTuple):
     resumed: bool = False  # an earlier process may have told of it
     planned: int | None = None  # runs in all, where that is known
     slots: int | None = None  # runs at a time
+    repeats: int = 1  # runs of a point
 
     @property
     def git(self) -> Mapping[str, Any]:
@@ -147,7 +148,7 @@ class Trackers:
 
 
 _FLUSH_EVERY = 0.2  # seconds
-_PATIENCE = 30.0  # seconds that a run waits for what a tracker puts into its environment
+_ENVIRONMENT_WITHIN = 30.0  # seconds that a run waits for what a tracker puts into its environment
 _SILENCE = 3.0  # seconds after which it is said whom the end waits for
 _OPTIONAL = ("flush", "close")
 
@@ -178,7 +179,7 @@ class _Line:
         answer: queue.SimpleQueue[dict[str, str]] = queue.SimpleQueue()
         self.queue.put((verb, what, answer))
         with suppress(queue.Empty):
-            return answer.get(timeout=_PATIENCE)
+            return answer.get(timeout=_ENVIRONMENT_WITHIN)
         return {}
 
     def _work(self) -> None:

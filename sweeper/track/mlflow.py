@@ -39,7 +39,8 @@ from urllib.parse import urlsplit
 from ..errors import SettingsError, SweeperError, TrackerError, nearest
 from ..grammar import show
 from ..job import read_record
-from ..records import CANCELLED, COMPLETED, ENDED, FAILED, PRUNED, RUNNING, Job, Outcome, now
+from ..records import CANCELLED, COMPLETED, ENDED, FAILED, PRUNED, RUNNING, Job, Objective, Outcome, now
+from ..standings import Standings
 from ..trees import leaves
 from . import SweepRecord
 from .mlflow_rest import Found, Metric, Refused, Rest, dataset
@@ -116,6 +117,13 @@ class _Run:
         return self.ended and not (self.sending or self.metrics or self.params or self.tags or self.left)
 
 
+class _Scored(NamedTuple):
+    """What is told of the best run."""
+
+    number: int
+    overrides: str
+
+
 class Mlflow:
     """See the module."""
 
@@ -131,7 +139,8 @@ class Mlflow:
         self.parent: _Run | None = None
         self.runs: dict[tuple[str, int], _Run] = {}  # those that are not settled
         self.total = self.there = 0  # runs told of, and those that were there already
-        self.best: tuple[float, str, str] | None = None  # score, number, overrides
+        objective = Objective.parse(sweep.objective)
+        self.standings = Standings[_Scored](maximize=objective.maximize, repeats=sweep.repeats)
         self.counts: Counter[str] = Counter()
         self.last_end = 0  # of the runs told of, in milliseconds
         self.hinted = False
@@ -260,9 +269,10 @@ class Mlflow:
             self.last_end = self.last_end or _milliseconds()
             if parent is not None:
                 parent.tags = self._tags_of_end(status)
-                if self.best is not None:
+                best = self.standings.best
+                if best is not None:
                     runs = sum(self.counts.values())
-                    parent.metrics = [Metric("best_score", self.best[0], self.last_end, runs)]
+                    parent.metrics = [Metric("best_score", best.score, self.last_end, runs)]
                 parent.ended = True
                 if parent.id:
                     self._put_parents_end()
@@ -345,11 +355,9 @@ class Mlflow:
         self.known[tags.get("sweeper.run_id", ""), attempt] = found
         if attempt and _whole(found):
             self.counts[tags["sweeper.status"]] += 1
-            self._note_best(
-                tags.get("sweeper.score", ""),
-                tags.get("sweeper.number", ""),
-                tags.get("sweeper.overrides", ""),
-            )
+            if "sweeper.score" in tags:
+                run = _Scored(int(tags["sweeper.number"]), tags.get("sweeper.overrides", ""))
+                self.standings.add(run.number, float(tags["sweeper.score"]), run)
 
     def _create(self, made: _Run) -> None:
         run = made.job
@@ -650,27 +658,18 @@ class Mlflow:
 
     def _tags_of_end(self, status: str) -> dict[str, str]:
         counts = ", ".join(f"{count} {word}" for word, count in sorted(self.counts.items()))
-        score, number, overrides = self.best or (None, None, None)
+        best = self.standings.best
         return _tags({
             "sweeper.runs": counts,
-            "sweeper.best_score": score,
-            "sweeper.best_run": number,
-            "sweeper.best_overrides": overrides,
+            "sweeper.best_score": best.score if best else None,
+            "sweeper.best_run": best.first.number if best else None,
+            "sweeper.best_overrides": best.first.overrides if best else None,
             "sweeper.status": status,
         })  # fmt: skip
 
     def _note(self, run: Job, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
-        if outcome.score is not None:
-            self._note_best(repr(outcome.score), str(run.number), " ".join(run.overrides))
-
-    def _note_best(self, score: str, number: str, overrides: str) -> None:
-        ways = self.sweep.objective.split(", ")
-        if not score or len(ways) > 1:
-            return
-        value, more = float(score), ways[0].startswith("maximize")
-        if self.best is None or (value > self.best[0] if more else value < self.best[0]):
-            self.best = (value, number, overrides)
+        self.standings.add(run.number, outcome.score, _Scored(run.number, " ".join(run.overrides)))
 
 
 def make_client(uri: str | None, timeout: float) -> Any:

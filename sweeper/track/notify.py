@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from ..errors import TrackerError, nearest
 from ..grammar import show
-from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, Job, Outcome
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, Job, Objective, Outcome
+from ..standings import Standings
 from . import SweepRecord
 
 EVENTS = ("completed", "failed", "pruned", "sweep")
@@ -53,7 +54,8 @@ class Notify:
                 hint="It is best kept in the environment: url: ${oc.env:SLACK_URL}",
             )
         self.counts: Counter[str] = Counter()
-        self.best: tuple[float, Job] | None = None
+        objective = Objective.parse(sweep.objective)
+        self.standings = Standings[Job](maximize=objective.maximize, repeats=sweep.repeats)
         self.began = time.monotonic()
 
     def start(self, run: Job) -> None:
@@ -66,8 +68,7 @@ class Notify:
         """Send what came of the run, if it is asked for."""
         self.counts[outcome.status] += 1
         score = outcome.score
-        if score is not None and run.objective.better(score, self.best[0] if self.best else None):
-            self.best = score, run
+        self.standings.add(run.number, score, run)
         if outcome.status.lower() not in self.on:
             return
         name = f"run {run.number}" if run.sweep_directory else "the run"
@@ -97,10 +98,11 @@ class Notify:
         text = f"{self.sweep.name}: sweep {'interrupted' if status == CANCELLED else 'ended'} after "
         text += f"{seconds:g}s: {', '.join(f'{n} {s}' for s, n in counts.items())}"
         best = None
-        if self.best is not None:
-            score, run = self.best
-            best = {"run": run.id, "number": run.number, "score": _finite(score)}
-            text += f"; best ({self.sweep.objective}): run {run.number}, score {score:.6g}, {_params(run)}"
+        if self.standings.best is not None:
+            found, run = self.standings.best, self.standings.best.first
+            best = {"run": run.id, "number": run.number, "score": found.score}
+            words = f"run {run.number}, score {found.describe()}, {_params(run)}"
+            text += f"; best ({self.sweep.objective}): {words}"
         fields = {
             "event": "sweep", "status": status, "counts": counts, "best": best, "seconds": seconds,
             "search": self.sweep.search, "note": self.sweep.note or None, "directory": self.sweep.directory,

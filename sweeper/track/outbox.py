@@ -1,6 +1,6 @@
-"""What goes out in the background: several tasks at a time, each again and again until it is done.
+"""What goes out in the background: several calls at a time, each again and again until it succeeds.
 
-A task is a call without arguments. `Unreachable` puts it back: then one task alone is tried, ever more
+A call takes no arguments. `Unreachable` puts it back: then one call alone is tried, ever more
 seldom, until it gets through. Any other exception is fatal: nothing goes out any more.
 """
 
@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 from .mlflow_rest import Unreachable
 
-Task = Callable[[], None]
+Call = Callable[[], None]
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0  # seconds between tries, while there is no answer
 _LAST_TRIES = 2  # at the end, of what gets no answer
 
 
 class Outbox:
-    """Tasks, and the threads that do them."""
+    """Calls, and the threads that make them."""
 
     def __init__(self, name: str, say: Callable[[str], None]) -> None:
         """`say` is told once, and why, when two tries in a row had no answer."""
@@ -29,17 +29,17 @@ class Outbox:
         self.changed = threading.Condition(threading.RLock())
         self.fatal: Exception | None = None
         self.trouble = ""  # why there is no answer; empty while there is
-        self._waiting: list[tuple[float, int, Task]] = []
+        self._waiting: list[tuple[float, int, Call]] = []
         self._count = itertools.count()
         self._threads = self._idle = self._busy = 0
         self._failures = self._last_tries = 0
         self._try_at = 0.0
         self._said = self._ending = self._closed = False
 
-    def put(self, task: Task, delay: float = 0.0) -> None:
-        """Have a task done, some seconds from now."""
+    def put(self, call: Call, delay: float = 0.0) -> None:
+        """Have a call made, some seconds from now."""
         with self.changed:
-            heapq.heappush(self._waiting, (time.monotonic() + delay, next(self._count), task))
+            heapq.heappush(self._waiting, (time.monotonic() + delay, next(self._count), call))
             if len(self._waiting) > self._idle and self._threads < self.workers:
                 self._threads += 1
                 name = f"sweeper-{self.name}-{self._threads}"
@@ -70,7 +70,7 @@ class Outbox:
                 entry[2]()
             except Unreachable as error:
                 self._put_back(entry, str(error), alone=alone)
-            except Exception as error:  # noqa: BLE001  handed on to who put the task here
+            except Exception as error:  # noqa: BLE001  handed on to who put the call here
                 with self.changed:
                     self.fatal, self._closed = error, True
                     self.changed.notify_all()
@@ -80,15 +80,15 @@ class Outbox:
                     self._failures = self._last_tries = 0
                     self.changed.notify_all()
 
-    def _take(self) -> tuple[tuple[float, int, Task], bool] | None:
-        """Wait for the next task, and whether it is tried alone; None at the end."""
+    def _take(self) -> tuple[tuple[float, int, Call], bool] | None:
+        """Wait for the next call, and whether it is tried alone; None at the end."""
         with self.changed:
             while not self._closed:
                 now = time.monotonic()
                 at = self._waiting[0][0] if self._waiting else float("inf")
                 if self._ending and self._waiting:
                     at = now
-                if self.trouble:  # one task at a time finds out whether there is an answer again
+                if self.trouble:  # one call at a time finds out whether there is an answer again
                     at = max(at, float("inf") if self._busy else self._try_at)
                 if at <= now:
                     self._busy += 1
@@ -98,7 +98,7 @@ class Outbox:
                 self._idle -= 1
             return None
 
-    def _put_back(self, entry: tuple[float, int, Task], words: str, *, alone: bool) -> None:
+    def _put_back(self, entry: tuple[float, int, Call], words: str, *, alone: bool) -> None:
         with self.changed:
             self._busy -= 1
             # Behind the others: it may be this one alone that gets no answer.

@@ -8,7 +8,8 @@
 
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
 returned, not reported, has no step. `sweeps.planned` is how many runs there are to be, where that is known,
-and `slots` how many at a time. Written by the launching process alone, in batches.
+`slots` how many at a time, and `repeats` how many, one number after the other, are of one point. Written by
+the launching process alone, in batches.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ..provenance import sha256
 from ..records import ENDED, RUNNING, Job, Outcome, now
 from . import SweepRecord, unreported
 
-VERSION = 3
+VERSION = 4
 PATIENCE = 30.0  # seconds that another process may keep the database locked
 
 # The statements that bring a database from each version to the next; none is at version 0.
@@ -65,6 +66,9 @@ create index runs_by_time on runs (started)
     """
 alter table sweeps add column planned integer;
 alter table sweeps add column slots integer
+""",
+    """
+alter table sweeps add column repeats integer not null default 1
 """,
 )
 
@@ -127,14 +131,15 @@ class Sqlite:
         self.environment_id = self._environment()
         if sweep.search:
             self.db.execute(
-                "insert into sweeps values (?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                "insert into sweeps values "
+                "(?, ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "on conflict (id) do update set status = excluded.status, ended = null, "
                 "planned = excluded.planned, slots = excluded.slots",
                 (
                     sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
                     sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
                     sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment_id,
-                    sweep.planned, sweep.slots,
+                    sweep.planned, sweep.slots, sweep.repeats,
                 ),
             )  # fmt: skip
         self.flush()
