@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import statistics
@@ -90,8 +91,9 @@ def by_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict
 
 
 def ratio(of: Sequence[float], to: Sequence[float]) -> float:
-    """Return the median of what pairs of the same round come to."""
-    return statistics.median(a / b for a, b in zip(of, to, strict=True))
+    """Return the median of what pairs of the same round come to; NaN where none took any time."""
+    found = [a / b for a, b in zip(of, to, strict=True) if b]
+    return statistics.median(found) if found else math.nan
 
 
 class Mark(NamedTuple):
@@ -115,7 +117,9 @@ class Mark(NamedTuple):
 
 
 def rounded(value: Any) -> Any:
-    """Return a number with four digits; anything else as it is."""
+    """Return a number with four digits, None for NaN; anything else as it is."""
+    if isinstance(value, float) and math.isnan(value):
+        return None
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 

@@ -6,7 +6,7 @@ Hydra and lerna, each in a process of its own; and, for the first time of all, r
 same files with libyaml.
 
     warm ms     a compose, a DictConfig made of it included, the files parsed already
-    cold ms     the first one of a tree
+    cold ms     the first one of a tree, its files in the system's cache; the median of several trees
     yaml ms     reading and parsing the files that it takes
 
     python benchmarks/composing.py --peers --out benchmarks/results/composing.json
@@ -43,10 +43,11 @@ def parse(folder):
             yaml.load(file, loader)
     return time.perf_counter() - began
 
-groups, repeats = int(sys.argv[1]), int(sys.argv[2])
+groups, repeats, trees = map(int, sys.argv[1:])
 first("warm")  # imports are not counted
-parse(f"{{groups}}-0")
-pairs = [(first(f"{{groups}}-{{at}}"), parse(f"{{groups}}-{{at}}")) for at in range(3)]
+for at in range(trees):
+    parse(f"{{groups}}-{{at}}")  # so that the system has the files at hand
+pairs = [(first(f"{{groups}}-{{at}}"), parse(f"{{groups}}-{{at}}")) for at in range(trees)]
 warm = []
 with initialize_config_dir(os.path.abspath(f"{{groups}}-0"), version_base="1.3"):
     compose("config", ["g0.k1=7"])
@@ -91,13 +92,14 @@ def main() -> None:
         for module in pythons:
             (folder / f"with_{module}.py").write_text(PROGRAM.format(module=module))
         for groups in args.groups:
-            for at in range(3):
+            trees = 10 if groups <= 20 else 3
+            for at in range(trees):
                 write_tree(folder / f"{groups}-{at}", groups)
             found: dict[str, list[list[float]]] = {module: [] for module in pythons}
             for _ in range(args.rounds):
                 for module, python in pythons.items():
                     repeats = 200 if module == "sweeper" else max(3, 40 // groups)
-                    words = [python, f"with_{module}.py", str(groups), str(repeats)]
+                    words = [python, f"with_{module}.py", str(groups), str(repeats), str(trees)]
                     printed = run(words, folder, ours=module == "sweeper").printed
                     found[module].append(json.loads(printed.splitlines()[-1]))
             for module, times in found.items():
