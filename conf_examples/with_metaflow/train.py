@@ -20,6 +20,7 @@ FLOW = Path(__file__).with_name("flow.py")
 def train(cfg: DictConfig) -> dict[str, float]:
     config = OmegaConf.to_container(cfg, resolve=True)
     run = sweeper.current_run()
+    Path(".metaflow").mkdir(exist_ok=True)  # where there is none, flows that start together race to make it
     tags = [f"sweep:{run.id.partition('/')[0]}", f"run:{run.number}"]
     with Runner(str(FLOW)).run(config=config, tags=tags) as executing:
         flow = executing.run

@@ -3,6 +3,8 @@
 import json
 import re
 import signal
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from conftest import until
@@ -15,7 +17,17 @@ def result_of(printed: str) -> float:
 
 
 def statuses(example) -> list[str]:
-    return [json.loads(path.read_text())["status"] for path in sorted(example.folder.glob("runs/*/run.json"))]
+    return [whole(path)["status"] for path in sorted(example.folder.glob("runs/*/run.json"))]
+
+
+def whole(path: Path) -> dict:
+    """Read a record of Sacred's, which writes it anew, in place, while a run goes on."""
+
+    def parsed() -> dict | None:
+        with suppress(json.JSONDecodeError):
+            return json.loads(path.read_text())
+
+    return until(parsed)
 
 
 @pytest.mark.parametrize(
