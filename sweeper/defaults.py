@@ -61,7 +61,7 @@ class _Node:
     """An item of a defaults list in its place in the tree."""
 
     __slots__ = (
-        "appended", "base", "children", "deleted", "depth", "group", "header", "is_self", "legacy",
+        "appended", "base", "children", "deleted", "depth", "group", "header", "inside", "is_self", "legacy",
         "optional", "override", "package", "parent", "parent_package", "path", "primary", "value",
     )  # fmt: skip
 
@@ -76,11 +76,13 @@ class _Node:
         self.parent: _Node | None = None
         self.base = self.parent_package = ""
         self.children: list[_Node] | None = None
+        self.inside: tuple[str, str] | None = None  # the folder and the package of its children
 
     def place(self, parent: _Node) -> None:
         """Take the base folder and the package from the parent."""
         self.parent, self.depth, self.legacy = parent, parent.depth + 1, parent.legacy
-        self.base, self.parent_package = parent.group_path(), parent.final_package()
+        parent.inside = parent.inside or (parent.group_path(), parent.final_package())
+        self.base, self.parent_package = parent.inside
         if self.package is not None and "_group_" in self.package:
             named = self.package.replace("_group_", self.group_path().replace("/", "."))
             self.package = f"_global_.{named}"
@@ -115,7 +117,8 @@ class _Node:
             package = self._relative().replace("/", ".")
         if self.legacy and "_name_" in package and isinstance(self.value or self.path, str):
             package = package.replace("_name_", str(self.value or self.path.rpartition("/")[2]))
-        joined = ".".join(part for part in (self.parent_package, package) if part)
+        above = self.parent_package
+        joined = f"{above}.{package}" if above and package else above or package
         _, found, rest = joined.rpartition("_global_")
         return rest[1:] if found else joined
 
