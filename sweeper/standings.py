@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 R = TypeVar("R")  # what its owner knows a run by
@@ -48,38 +49,41 @@ class Standings(Generic[R]):
 
     def __init__(self, *, maximize: bool, repeats: int = 1) -> None:
         self.maximize, self.repeats = maximize, repeats
-        self.best: Standing[R] | None = None
-        self._best_point = -1
-        self._points: dict[int, dict[int, tuple[float, R]]] = {}  # score and run, by number
-        self._standings: dict[int, Standing[R]] = {}
+        self._points: dict[int, list[tuple[int, float, R]]] = {}  # number, score and run
+        self._means: dict[int, float] = {}
+        self._best = -1
+
+    @property
+    def best(self) -> Standing[R] | None:
+        """The best point, if any has a score."""
+        return self._standing(self._best) if self._means else None
 
     def add(self, number: int, score: float | None, run: R) -> None:
         """Take note of a run that has ended; one without a score counts for nothing."""
         if score is None or not math.isfinite(score):
             return
         point = number // self.repeats
-        self._points.setdefault(point, {})[number] = (score, run)
-        self._standings[point] = self._standing(point)
-        if point == self._best_point:  # its mean may be worse now
-            self._best_point = min(self._standings, key=self._rank)
-        elif self.best is None or self._rank(point) < self._rank(self._best_point):
-            self._best_point = point
-        self.best = self._standings[self._best_point]
+        others = [each for each in self._points.get(point, ()) if each[0] != number]
+        runs = self._points[point] = [*others, (number, score, run)]
+        self._means[point] = math.fsum(score for _, score, _ in runs) / len(runs)
+        if point == self._best:  # its mean may be worse now
+            self._best = min(self._means, key=self._rank)
+        elif self._best < 0 or self._rank(point) < self._rank(self._best):
+            self._best = point
 
     def ranked(self) -> list[Standing[R]]:
         """Return all of them, the best first."""
-        return [self._standings[point] for point in sorted(self._standings, key=self._rank)]
+        return [self._standing(point) for point in sorted(self._means, key=self._rank)]
 
     def _rank(self, point: int) -> tuple[float, int]:
-        score = self._standings[point].score
-        return (-score if self.maximize else score, point)
+        mean = self._means[point]
+        return (-mean if self.maximize else mean, point)
 
     def _standing(self, point: int) -> Standing[R]:
-        runs = self._points[point]
-        scores, found = zip(*(runs[number] for number in sorted(runs)), strict=True)
-        mean = math.fsum(scores) / len(scores)
+        _, scores, runs = zip(*sorted(self._points[point], key=itemgetter(0)), strict=True)
+        mean = self._means[point]
         if self.repeats == 1:
-            return Standing(found, mean)
+            return Standing(runs, mean)
         squares = math.fsum((score - mean) ** 2 for score in scores)
         spread = math.sqrt(squares / (len(scores) - 1)) if len(scores) > 1 else 0.0
-        return Standing(found, mean, 0.0 if spread < 1e-12 * abs(mean) else spread)
+        return Standing(runs, mean, 0.0 if spread < 1e-12 * abs(mean) else spread)
