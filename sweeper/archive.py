@@ -138,10 +138,7 @@ def _job(record: SweepRecord, directory: str, number: int, attempt: int, params:
 
 def _single(directory: str) -> Archive:
     outcome = read_record(directory)
-    try:
-        origin, run = (yamls.read(f"{directory}/.sweeper/{name}.yaml") for name in ("origin", "run"))
-    except OSError as error:
-        raise RecordError(f"The record of the run in {directory} is not whole", str(error)) from None
+    origin, run = (yamls.read(f"{directory}/.sweeper/{name}.yaml") for name in ("origin", "run"))
     if outcome is None:
         raise RecordError(f"The record of the run in {directory} is not whole")
     record = _record(origin, directory, id=run["id"], started=outcome.started)
