@@ -29,6 +29,17 @@ PEERS = {
     "lerna": ("lerna==2.2.1",),
 }
 
+PROGRAM = """
+import {module}
+
+@{module}.main(config_path="conf", config_name="config", version_base="1.3")
+def train(cfg):
+    return 1.0
+
+if __name__ == "__main__":
+    train()
+"""
+
 
 def peer(name: str) -> str:
     """Return the Python of an environment with a peer, made in .venvs if there is none."""

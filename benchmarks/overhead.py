@@ -20,18 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from common import Cost, Mark, about, bars, keep, peer, run
+from common import PROGRAM, Cost, Mark, about, bars, keep, peer, run
 
-PROGRAM = """
-import {module}
-
-@{module}.main(config_path="conf", config_name="config", version_base="1.3")
-def train(cfg):
-    return 1.0
-
-if __name__ == "__main__":
-    train()
-"""
 PARALLEL = """
 import sys
 from joblib import Parallel, delayed

@@ -17,20 +17,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from common import Mark, about, bars, by_turns, keep, peer, ratio, run
+from common import PROGRAM, Mark, about, bars, by_turns, keep, peer, ratio, run
 
 from sweeper.completion import START
 
-PROGRAM = """
-import {module}
-
-@{module}.main(config_path="conf", config_name="config", version_base="1.3")
-def train(cfg):
-    return 1.0
-
-if __name__ == "__main__":
-    train()
-"""
 ASKED = {
     "a run": [],
     "--help": ["--help"],
