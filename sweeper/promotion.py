@@ -13,9 +13,9 @@ from .errors import RecordError, TrackerError, UsageError
 from .ledger import Ledger, Row
 from .records import COMPLETED, Objective
 from .rerun import origin_of
-from .track.mlflow import shown_uri, store_uri
 from .track.mlflow_registry import MLMODEL, Logged, Registry, Version, open_registry
 from .track.mlflow_rest import Found, Unreachable
+from .track.mlflow_store import shown_uri, store_uri
 
 _ALIAS = re.compile(r"[\w-]{1,255}")
 _RESERVED = re.compile(r"latest|v\d+", re.IGNORECASE)  # which MLflow keeps to itself

@@ -25,31 +25,39 @@ from __future__ import annotations
 
 import math
 import os
-import posixpath
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from ..errors import SettingsError, SweeperError, TrackerError, nearest
 from ..grammar import show
 from ..job import read_record
-from ..records import CANCELLED, COMPLETED, ENDED, FAILED, PRUNED, RUNNING, Job, Objective, Outcome, now
+from ..records import CANCELLED, ENDED, FAILED, RUNNING, Job, Objective, Outcome, now
 from ..standings import Standings
-from ..trees import leaves
 from . import SweepRecord
-from .mlflow_rest import Found, Metric, Refused, Rest, dataset
+from .mlflow_rest import Found, Metric, Refused, dataset
+from .mlflow_store import make_client, shown_uri, store_uri
+from .mlflow_terms import (
+    STATUSES,
+    Scored,
+    files_of,
+    key_of,
+    milliseconds,
+    name_of,
+    number_of,
+    params_of,
+    tags_of_end,
+    tags_of_outcome,
+    tags_of_run,
+    tags_of_sweep,
+)
 from .outbox import Outbox
 
-STATUSES = {COMPLETED: "FINISHED", FAILED: "FAILED", PRUNED: "KILLED", CANCELLED: "KILLED"}
 _BATCH_EVERY = 1.0  # seconds
 _MOST_METRICS, _MOST_PARAMS, _MOST_TAGS = 800, 100, 50  # of one request: 1000 in all, and a megabyte
-_LONGEST_PARAM, _LONGEST_TAG, _LONGEST_KEY = 6000, 5000, 250
 _MOST_UNSENT = 200  # runs of a record that are told at a time
 
 
@@ -117,13 +125,6 @@ class _Run:
         return self.ended and not (self.sending or self.metrics or self.params or self.tags or self.left)
 
 
-class _Scored(NamedTuple):
-    """What is told of the best run."""
-
-    number: int
-    overrides: str
-
-
 class Mlflow:
     """See the module."""
 
@@ -140,13 +141,13 @@ class Mlflow:
         self.runs: dict[tuple[str, int], _Run] = {}  # those that are not settled
         self.total = self.there = 0  # runs told of, and those that were there already
         objective = Objective.parse(sweep.objective)
-        self.standings = Standings[_Scored](maximize=objective.maximize, repeats=sweep.repeats)
+        self.standings = Standings[Scored](maximize=objective.maximize, repeats=sweep.repeats)
         self.counts: Counter[str] = Counter()
         self.last_end = 0  # of the runs told of, in milliseconds
         self.hinted = False
         if sweep.search:
             name = f"{sweep.search} {sweep.id}"
-            self.parent = _Run(name, _milliseconds(sweep.started), self._tags_of_sweep(), (sweep.id, 0))
+            self.parent = _Run(name, milliseconds(sweep.started), tags_of_sweep(sweep), (sweep.id, 0))
         self.outbox = Outbox("mlflow", self._say_trouble)
         self.outbox.put(self._connect)
 
@@ -191,8 +192,8 @@ class Mlflow:
             if other.job is not None and other.job.id == run.id and not other.ended:
                 self.finish(other.job, _ended(other.job, FAILED))
         begun = read_record(run.directory) if self.sweep.resumed else None
-        start = _milliseconds(begun.started if begun else "")
-        made = _Run(_name_of(run, self.sweep), start, self._tags_of(run), key, run)
+        start = milliseconds(begun.started if begun else "")
+        made = _Run(name_of(run, self.sweep), start, tags_of_run(run, self.sweep), key, run)
         with self.outbox.changed:
             if self.sweep.resumed:  # told from records, as fast as they can be read
                 self.outbox.changed.wait_for(
@@ -201,7 +202,7 @@ class Mlflow:
             self.runs[key] = made
             self.total += 1
             if not self.join:  # else the user's own params go first: none is written twice
-                made.params = {k: v for k, v in self._params_of(run).items() if "${" not in v}
+                made.params = {k: v for k, v in self._params(run).items() if "${" not in v}
             if self.experiment:
                 self.outbox.put(partial(self._create, made))
 
@@ -216,7 +217,7 @@ class Mlflow:
                 count = made.steps[name] if step is None else int(step)
                 made.steps[name] += 1
                 made.reported[name] = (value, count)
-                made.metrics.append(Metric(_key(name), _number(value), int(at * 1000), count))
+                made.metrics.append(Metric(key_of(name), number_of(value), int(at * 1000), count))
             if made.id and not (made.sending or made.whole) and len(made.metrics) == len(metrics):
                 self.outbox.put(partial(self._send, made), _BATCH_EVERY)
 
@@ -227,18 +228,18 @@ class Mlflow:
         if made is None:
             return
         self._hint(run, outcome)
-        end = _milliseconds(outcome.ended)
+        end = milliseconds(outcome.ended)
         self.last_end = max(self.last_end, end)
         with self.outbox.changed:
             made.job = run
             for name, value in outcome.metrics.items():
                 last, step = made.reported.get(name, (None, 0))
                 if last != value and not (last is not None and math.isnan(last) and math.isnan(value)):
-                    made.metrics.append(Metric(_key(name), _number(value), end, step))
+                    made.metrics.append(Metric(key_of(name), number_of(value), end, step))
             if outcome.score is not None and "score" not in outcome.metrics:
-                made.metrics.append(Metric("score", _number(outcome.score), end, 0))
-            made.params = {k: v for k, v in self._params_of(run).items() if k not in made.told}
-            made.tags = _tags_of_outcome(outcome)
+                made.metrics.append(Metric("score", number_of(outcome.score), end, 0))
+            made.params = {k: v for k, v in self._params(run).items() if k not in made.told}
+            made.tags = tags_of_outcome(outcome)
             made.ended, made.outcome = True, (outcome, end)
             if self.known.get(made.key) is None or not _whole(self.known[made.key]):
                 self._note(run, outcome)
@@ -266,9 +267,9 @@ class Mlflow:
                 self.finish(made.job, _ended(made.job, CANCELLED))
         parent = self.parent
         with self.outbox.changed:
-            self.last_end = self.last_end or _milliseconds()
+            self.last_end = self.last_end or milliseconds()
             if parent is not None:
-                parent.tags = self._tags_of_end(status)
+                parent.tags = tags_of_end(self.counts, self.standings.best, status)
                 best = self.standings.best
                 if best is not None:
                     runs = sum(self.counts.values())
@@ -356,7 +357,7 @@ class Mlflow:
         if attempt and _whole(found):
             self.counts[tags["sweeper.status"]] += 1
             if "sweeper.score" in tags:
-                run = _Scored(int(tags["sweeper.number"]), tags.get("sweeper.overrides", ""))
+                run = Scored(int(tags["sweeper.number"]), tags.get("sweeper.overrides", ""))
                 self.standings.add(run.number, float(tags["sweeper.score"]), run)
 
     def _create(self, made: _Run) -> None:
@@ -422,7 +423,7 @@ class Mlflow:
         run = made.job
         assert made.outcome is not None and run is not None  # noqa: PT018, S101
         outcome, end = made.outcome
-        files = _files_of(run, outcome) if self.options.artifacts else {}
+        files = files_of(run, outcome) if self.options.artifacts else {}
         if made.whole:
             made.metrics, made.params, made.tags = [], {}, {}
             made.left.add("a look")
@@ -606,97 +607,12 @@ class Mlflow:
             directory = shorter if len(shorter) < len(directory) else directory
         return f"sweeper export {directory} --to mlflow"
 
-    # ------------------------------------------------------------------------------- what is told
-
-    def _params_of(self, run: Job) -> dict[str, str]:
-        """Return what is swept and, if it is wanted, the config by dotted key, as MLflow takes it."""
-        found: dict[str, Any] = {**(leaves(run.config) if self.options.config else {}), **run.params}
-        return {_key(key): _cut(_text(value), _LONGEST_PARAM) for key, value in found.items()}
-
-    def _tags_of_sweep(self) -> dict[str, str]:
-        sweep = self.sweep
-        return _tags({
-            **self._tags_of_origin(sweep.git),
-            "mlflow.note.content": sweep.note,
-            "sweeper.sweep_id": sweep.id,
-            "sweeper.run_id": sweep.id,
-            "sweeper.attempt": "0",
-            "sweeper.search": sweep.search,
-            "sweeper.objective": sweep.objective,
-            "sweeper.seed": sweep.seed,
-            "sweeper.overrides": " ".join(sweep.overrides),
-            "sweeper.command": sweep.command,
-            "sweeper.directory": sweep.directory,
-        })  # fmt: skip
-
-    def _tags_of(self, run: Job) -> dict[str, str]:
-        single = not run.sweep_directory
-        return _tags({
-            **self._tags_of_origin(run.git or self.sweep.git),
-            "mlflow.note.content": self.sweep.note if single else None,
-            "sweeper.sweep_id": self.sweep.id,
-            "sweeper.run_id": run.id,
-            "sweeper.number": run.number,
-            "sweeper.attempt": run.attempt,
-            "sweeper.seed": run.seed,
-            "sweeper.overrides": " ".join(run.overrides),
-            "sweeper.command": self.sweep.command if single else None,
-            "sweeper.objective": self.sweep.objective if single else None,
-            "sweeper.directory": run.directory,
-        })  # fmt: skip
-
-    def _tags_of_origin(self, git: Mapping[str, Any]) -> dict[str, Any]:
-        program = self.sweep.origin.get("program", {})
-        return {
-            "mlflow.user": _user(),
-            "mlflow.source.name": program.get("main") or program.get("module"),
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": git.get("commit"),
-            "mlflow.source.git.branch": git.get("branch"),
-            "sweeper.git_dirty": git.get("dirty"),
-        }
-
-    def _tags_of_end(self, status: str) -> dict[str, str]:
-        counts = ", ".join(f"{count} {word}" for word, count in sorted(self.counts.items()))
-        best = self.standings.best
-        return _tags({
-            "sweeper.runs": counts,
-            "sweeper.best_score": best.score if best else None,
-            "sweeper.best_run": best.first.number if best else None,
-            "sweeper.best_overrides": best.first.overrides if best else None,
-            "sweeper.status": status,
-        })  # fmt: skip
+    def _params(self, run: Job) -> dict[str, str]:
+        return params_of(run, config=self.options.config)
 
     def _note(self, run: Job, outcome: Outcome) -> None:
         self.counts[outcome.status] += 1
-        self.standings.add(run.number, outcome.score, _Scored(run.number, " ".join(run.overrides)))
-
-
-def make_client(uri: str | None, timeout: float) -> Any:
-    """Return what speaks to a store: our own client to an http server, MLflow's package to any other."""
-    own = uri is not None and urlsplit(uri).scheme in ("http", "https")
-    if own and not (os.environ.get("MLFLOW_TRACKING_AUTH") or os.environ.get("MLFLOW_TRACKING_AWS_SIGV4")):
-        return Rest(str(uri), timeout)
-    from .mlflow_package import Package
-
-    return Package(uri, timeout)
-
-
-# ------------------------------------------------------------------------------------------ words
-
-
-def store_uri(asked: str | None, folder: str) -> str | None:
-    """Return the store's address; None is what the package takes by itself."""
-    uri = asked or os.environ.get("MLFLOW_TRACKING_URI") or None
-    if uri is not None and uri.startswith("sqlite:///") and not uri.startswith("sqlite:////"):
-        path = uri.removeprefix("sqlite:///")
-        return f"sqlite:///{os.path.join(folder or os.getcwd(), path)}"
-    return uri
-
-
-def shown_uri(uri: str | None) -> str:
-    """Return an address without the password that may stand in it."""
-    return re.sub(r"//[^/@]*@", "//", uri or "its default store")
+        self.standings.add(run.number, outcome.score, Scored(run.number, " ".join(run.overrides)))
 
 
 def _uses_mlflow(sweep: SweepRecord) -> bool:
@@ -724,96 +640,3 @@ def _ended(run: Job, status: str) -> Outcome:
     if found is not None and found.status in ENDED:
         return found
     return (found or Outcome(status))._replace(status=status, ended=now())
-
-
-def _name_of(run: Job, sweep: SweepRecord) -> str:
-    if not run.sweep_directory:
-        return f"{sweep.name} {sweep.id}"
-    return f"run {run.number}" if run.attempt == 1 else f"run {run.number}.{run.attempt - 1}"
-
-
-def _files_of(run: Job, outcome: Outcome) -> dict[str, str]:
-    """Return the files to upload by the name that each gets: its path in the run's directory."""
-    found: dict[str, str] = {}
-    for path in (run.log, *outcome.artifacts):
-        if path == run.log and not (os.path.exists(path) and os.path.getsize(path)):
-            continue
-        inside = path.startswith(f"{run.directory}/")
-        name = os.path.relpath(path, run.directory) if inside else os.path.basename(path)
-        if found.get(name, path) != path:
-            name = f"{os.path.basename(os.path.dirname(path))}/{name}"
-        if os.path.isdir(path):
-            for folder, _, files in os.walk(path):
-                below = os.path.relpath(folder, path)
-                for file in files:
-                    found[posixpath.normpath(f"{name}/{below}/{file}")] = f"{folder}/{file}"
-        else:
-            found[name] = path
-    return {name.replace(os.sep, "/"): path for name, path in found.items()}
-
-
-def _tags_of_outcome(outcome: Outcome) -> dict[str, str]:
-    """Return a run's own tags, and what metrics cannot say exactly; the status is the last of them."""
-    exact = {
-        f"sweeper.metrics.{name}": value
-        for name, value in outcome.metrics.items()
-        if not math.isfinite(value)
-    }
-    return _tags({
-        **outcome.tags,
-        **exact,
-        "sweeper.score": outcome.score,
-        "sweeper.seconds": outcome.seconds,
-        "sweeper.note": outcome.note,
-        "sweeper.error": outcome.error.strip().rpartition("\n")[2],
-        "sweeper.host": outcome.host,
-        "sweeper.status": outcome.status,
-    })  # fmt: skip
-
-
-def _tags(values: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        _key(key): _cut(_text(value), _LONGEST_TAG)
-        for key, value in values.items()
-        if value not in (None, "")
-    }
-
-
-def _key(name: str) -> str:
-    """Return a name in the letters that MLflow takes.
-
-    >>> _key("db@src"), _key("opt/sched"), _key("../x//y")
-    ('db_src', 'opt/sched', 'x/y')
-    """
-    parts = re.sub(r"[^\w.\- :/]", "_", name).split("/")
-    return "/".join(part for part in parts if part not in ("", ".", ".."))[:_LONGEST_KEY] or "_"
-
-
-def _text(value: Any) -> str:
-    """Return a value as people who log it by themselves would: `True`, `None`, 1e-05."""
-    return str(value) if value is None or isinstance(value, (str, bool, int, float)) else show(value)
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
-
-
-def _number(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
-def _milliseconds(moment: str = "") -> int:
-    """Return a moment of a record, or now, as MLflow counts: in milliseconds since 1970."""
-    at = datetime.fromisoformat(moment) if moment else datetime.now().astimezone()
-    return int(at.timestamp() * 1000)
-
-
-def _user() -> str:
-    import getpass
-
-    with suppress(Exception):  # no name, no environment: it raises what it likes
-        return getpass.getuser()
-    return ""

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..errors import SweeperError
-from .mlflow import make_client
 from .mlflow_rest import API, Metric, Refused, Rest, Unreachable
+from .mlflow_store import make_client
 
 _TIMEOUT = 10.0  # seconds for a request
 _REQUESTS = 12  # of which the median counts

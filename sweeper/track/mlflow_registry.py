@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from .mlflow import make_client
 from .mlflow_package import Package, named, quiet
 from .mlflow_rest import API, Found, Refused, Rest, pairs
+from .mlflow_store import make_client
 
 _ABSENT = "RESOURCE_DOES_NOT_EXIST"
 _NO_ALIAS = "INVALID_PARAMETER_VALUE"  # what MLflow says of an alias that a model does not have
