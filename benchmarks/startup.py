@@ -19,7 +19,7 @@ from pathlib import Path
 
 from common import PROGRAM, Mark, about, bars, by_turns, keep, peer, ratio, run
 
-from sweeper.completion import START
+from sweeper.shells import START
 
 ASKED = {
     "a run": [],

@@ -45,7 +45,7 @@ FLOORS = [
         "katib",
     ],
     ["cli", "show"],
-    ["completion", "app"],
+    ["shells", "program_text", "completion", "app"],
     [
         "types",
         "core",
