@@ -19,6 +19,7 @@ _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Emitter = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _TAG = "tag:yaml.org,2002:"
+_STR = _TAG + "str"
 _FLOAT = re.compile(
     r"""[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?\Z
        |[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)\Z
@@ -33,17 +34,6 @@ MOST_NODES = 1_000_000  # beyond which a file's aliases are taken for an attack
 
 class _Loader(_Parser):  # type: ignore[misc,valid-type]
     """PyYAML's safe loader with OmegaConf's scalars."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        seen = set()
-        for key, _ in node.value:
-            if key.tag == _TAG + "str":
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {key.value!r} stands twice", key.start_mark
-                    )
-                seen.add(key.value)
-        super().flatten_mapping(node)
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
@@ -84,8 +74,8 @@ def _unreadable(error: yaml.YAMLError, where: str) -> ConfigError:
         return ConfigError(f"Cannot read the YAML: {problem}", where)
     place = f"{where}:{mark.line + 1}:{mark.column + 1}"
     hint = "YAML wants spaces for indentation." if "tab" in problem or "\\t" in problem else ""
-    if "constructor for the tag" in problem:
-        hint = "Tags such as !!python are not obeyed: a config is data."
+    if "the tag " in problem:
+        hint = "A config is data: tags such as !!python are not obeyed."
     return ConfigError(f"Cannot read the YAML: {problem}", place, hint)
 
 
@@ -97,50 +87,72 @@ class _Builder:
         self.open: set[int] = set()
 
     def build(self, node: Any) -> Any:
-        tag = node.tag
-        if tag == "tag:yaml.org,2002:str":
-            return node.value
-        self.count += 1
+        if node.__class__ is yaml.ScalarNode:
+            return node.value if node.tag == _STR else self.scalar(node)
+        self.count += 1 + len(node.value)
         if self.count > MOST_NODES:
-            raise yaml.constructor.ConstructorError(
-                None, None, "its aliases stand for more than a million values", node.start_mark
-            )
-        if tag in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-            return self.container(node)
-        if tag == "tag:yaml.org,2002:int":
-            text = node.value
-            if text.isdigit() and (text[0] != "0" or text == "0"):
-                return int(text)
-            return self.loader.construct_yaml_int(node)
-        if tag == "tag:yaml.org,2002:float":
-            return self.loader.construct_yaml_float(node)
-        if tag == "tag:yaml.org,2002:bool":
-            return _WORDS[node.value.lower()]
-        if tag == "tag:yaml.org,2002:null":
-            return None
-        return self.loader.construct_object(node, deep=True)
-
-    def container(self, node: Any) -> Any:
+            raise _fault("its aliases stand for more than a million values", node)
         if id(node) in self.open:
-            raise yaml.constructor.ConstructorError(
-                None, None, "an alias stands inside of what it names", node.start_mark
-            )
+            raise _fault("an alias stands inside of what it names", node)
         self.open.add(id(node))
-        try:
-            if isinstance(node, yaml.SequenceNode):
-                return [self.build(item) for item in node.value]
-            self.loader.flatten_mapping(node)
-            found = {}
-            for key_node, value in node.value:
+        found: Any
+        if node.__class__ is yaml.MappingNode and node.tag == _TAG + "map":
+            found = self.mapping(node)
+        elif node.__class__ is yaml.SequenceNode and node.tag == _TAG + "seq":
+            found = [self.build(item) for item in node.value]
+        else:
+            raise _no_such_tag(node)
+        self.open.discard(id(node))
+        return found
+
+    def mapping(self, node: Any) -> dict[Any, Any]:
+        found: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        for key_node, value in node.value:
+            if key_node.tag == _STR and key_node.__class__ is yaml.ScalarNode:
+                key = key_node.value
+                if key in found:
+                    raise _fault(f"the key {key!r} stands twice", key_node)
+            elif key_node.tag == _TAG + "merge":
+                for each in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
+                    if not isinstance(each, yaml.MappingNode):
+                        raise _fault("what is merged must be a mapping, or a list of them", each)
+                    merged.update(self.build(each))
+                continue
+            else:
                 key = self.build(key_node)
                 if isinstance(key, (dict, list)):
-                    raise yaml.constructor.ConstructorError(
-                        None, None, "a key must be a text or a number", key_node.start_mark
-                    )
-                found[key] = self.build(value)
-            return found
-        finally:
-            self.open.discard(id(node))
+                    raise _fault("a key must be a text or a number", key_node)
+            found[key] = self.build(value)
+        return {**merged, **found} if merged else found
+
+    def scalar(self, node: Any) -> Any:
+        tag, text = node.tag, node.value
+        try:
+            if tag == _TAG + "int":
+                plain = text.isdigit() and (text[0] != "0" or text == "0")
+                return int(text) if plain else self.loader.construct_yaml_int(node)
+            if tag == _TAG + "float":
+                return self.loader.construct_yaml_float(node)
+            if tag == _TAG + "bool":
+                return _WORDS[text.lower()]
+        except (ValueError, LookupError):
+            raise _fault(f"{text!r} is no {tag.removeprefix(_TAG)}", node) from None
+        if tag == _TAG + "null":
+            return None
+        if tag == _TAG + "value":  # a lone =
+            return text
+        if tag == _TAG + "binary":
+            return self.loader.construct_yaml_binary(node)
+        raise _no_such_tag(node)
+
+
+def _fault(problem: str, node: Any) -> yaml.YAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _no_such_tag(node: Any) -> yaml.YAMLError:
+    return _fault(f"the tag {node.tag.replace(_TAG, '!!')!r} cannot stand here", node)
 
 
 class _Dumper(_Emitter):  # type: ignore[misc,valid-type]

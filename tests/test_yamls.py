@@ -22,10 +22,17 @@ def test_scalars_mean_what_omegaconf_reads(tmp_path):
     assert repr(yamls.parse(text, "a")) == repr(OmegaConf.to_container(OmegaConf.load(tmp_path / "a.yaml")))
 
 
-def test_merge_keys_and_aliases_are_followed():
-    assert yamls.parse("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a", "f") == {
-        "a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}, "c": {"x": 1, "y": 2},
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\nc: *a",
+        "a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: *b\nd: {<<: *b, y: 3}",
+        "a: &a {x: 1}\nb: &b {x: 2, z: 3}\nc: {<<: [*b, *a], w: 4}\nd: {<<: *a, <<: *b}",
+        "a: {=: 1, 2: 2, yes: 3}",
+    ],
+)
+def test_merge_keys_and_aliases_are_followed(text):
+    assert list(yamls.parse(text, "f").items()) == list(yaml.safe_load(text).items())
 
 
 @pytest.mark.parametrize(
@@ -34,7 +41,11 @@ def test_merge_keys_and_aliases_are_followed():
         ("a: 1\nb: [1,\n", "expected", "f.yaml:3:1"),
         ("a: 1\n\tb: 2\n", "wants spaces", "f.yaml:2:1"),
         ("a: 1\na: 2\n", "'a' stands twice", "f.yaml:2:1"),
-        ("a: !!python/object/apply:os.system [ls]\n", "could not determine a constructor", "f.yaml:1:4"),
+        ("a: !!python/object/apply:os.system [ls]\n", "tags such as !!python are not obeyed", "f.yaml:1:4"),
+        ("a: !!set {x}\n", "the tag '!!set' cannot stand here", "f.yaml:1:4"),
+        ("a: !!str [x]\n", "the tag '!!str' cannot stand here", "f.yaml:1:4"),
+        ("a: !!int x\n", "'x' is no int", "f.yaml:1:4"),
+        ("a: 1\n<<: 3\n", "must be a mapping", "f.yaml:2:5"),
         ("a: &a [*a]\n", "inside of what it names", "f.yaml:1:4"),
         ("? [1]\n: 2\n", "a key must be", "f.yaml:1:3"),
     ],
