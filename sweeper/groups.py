@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -245,11 +246,11 @@ class Folder:
         known = _parsed.get(name)
         if known and known[:2] == (status.st_mtime_ns, status.st_size):
             return known[2]
-        if not os.path.isfile(name):
+        if not stat.S_ISREG(status.st_mode):
             return None
         try:
-            with open(name, encoding="utf-8") as file:
-                text = file.read()
+            with open(name, "rb", buffering=0) as file:
+                text = file.read().decode()
         except UnicodeDecodeError as error:
             raise ConfigError(f"Cannot read the file: it is no UTF-8 ({error.reason})", name) from None
         except OSError as error:
