@@ -47,7 +47,7 @@ MISTAKES = [
     ("-cn keyword", "There is no config 'optional a'", "keyword.yaml:3", "- optional GROUP: OPTION"),
     ("-cn header", "must be one keyword and one value", "header.yaml", "# @package _global_"),
     ("-cn twice", "the key 'x' stands twice", "twice.yaml:3:1", ""),
-    ("-cn tag", "could not determine a constructor", "tag.yaml:2:4", "a config is data"),
+    ("-cn tag", "the tag '!!python/object:os.system'", "tag.yaml:2:4", "A config is data"),
     ("-cn broken", "did not find expected ',' or ']'", "broken.yaml:2:2", ""),
     ("-cn must", "An option of the group 'db' must be chosen", "must.yaml:2", "Write db=OPTION"),
     ("-cn place", "names another item by its place", "defaults.0.db", "Write ${group}"),

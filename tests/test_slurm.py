@@ -322,6 +322,7 @@ def test_a_run_that_is_lost_with_its_node_is_made_again(slurm, cluster):
     process = started(slurm, "x=1", "how=wait", running=1)
     call("scontrol", "update", "nodename=localhost", "state=down", "reason=test")
     call("scontrol", "update", "nodename=localhost", "state=resume")
+    wait_until(lambda: starts(slurm) == [(0, 1), (0, 2)], process)
     (slurm.folder / "go").touch()
     out, err = process.communicate()
     assert process.returncode == 0, out + err
