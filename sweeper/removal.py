@@ -6,20 +6,19 @@ anything else.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from . import yamls
 from .archive import is_alive
 from .errors import RecordError, UsageError
 from .job import host_name, read_record
-from .journal import is_driven
+from .journal import Journal, is_driven
 from .ledger import Ledger, Row
-from .records import RUNNING, now
+from .records import RUNNING
 
 
 def remove(
@@ -31,8 +30,10 @@ def remove(
         RecordError: if one goes on, or a directory is not theirs alone or cannot be removed.
         UsageError: if nobody is there to answer.
     """
-    for row in (*sweeps, *runs):
-        _refuse_running(row)
+    for sweep in sweeps:
+        _refuse_going_on(sweep["id"], busy=_is_driven(sweep["directory"]))
+    for run in runs:
+        _refuse_going_on(run["id"], busy=_goes_on(ledger, run))
     places = [] if keep_files else _places(ledger, runs, sweeps)
     if not sure:
         files = "" if keep_files else " and their directories"
@@ -60,18 +61,28 @@ def remove(
     ledger.remove([row["id"] for row in runs], [row["id"] for row in sweeps])
 
 
-def _refuse_running(row: Row) -> None:
-    directory = row["directory"] or ""
-    busy = os.path.exists(f"{directory}/sweep.jsonl") and is_driven(directory)
-    if "sweep_id" in row:
-        busy = busy or bool(row["sweep_id"] and is_driven(os.path.dirname(directory)))
-        found = read_record(directory) if directory else None
-        if found is not None and found.status == RUNNING and not row["sweep_id"]:
-            busy = found.host == host_name() and is_alive(found.pid)
+def _refuse_going_on(name: str, *, busy: bool) -> None:
     if busy:
-        raise RecordError(
-            f"{row['id']} goes on: a process makes it", hint="End that first, with Ctrl-C or kill."
-        )
+        raise RecordError(f"{name} goes on: a process makes it", hint="End that first, with Ctrl-C or kill.")
+
+
+def _goes_on(ledger: Ledger, run: Row) -> bool:
+    if run["sweep_id"]:
+        return _is_driven(_sweep_directory(ledger, run))
+    found = read_record(run["directory"]) if run["directory"] else None
+    if found is None or found.status != RUNNING:
+        return False
+    return found.host == host_name() and is_alive(found.pid)
+
+
+def _is_driven(directory: str | None) -> bool:
+    return os.path.exists(f"{directory}/sweep.jsonl") and is_driven(str(directory))
+
+
+def _sweep_directory(ledger: Ledger, run: Row) -> str:
+    """Return the directory of a run's sweep; nothing where there is none."""
+    found = ledger.rows("select directory from sweeps where id = ?", [run["sweep_id"]])
+    return found[0]["directory"] or "" if found else ""
 
 
 def _places(ledger: Ledger, runs: Sequence[Row], sweeps: Sequence[Row]) -> list[str]:
@@ -82,9 +93,9 @@ def _places(ledger: Ledger, runs: Sequence[Row], sweeps: Sequence[Row]) -> list[
     """
     found = [row["directory"] for row in sweeps if _is_own(row["directory"], "sweep")]
     for row in runs:
-        place = row["directory"]
+        place = row["directory"] or ""
         if not any(_is_in(place, other) for other in found) and (
-            (row["sweep_id"] and _is_in_sweep(ledger, row)) or _is_own(place, "run")
+            _is_below(place, _sweep_directory(ledger, row)) or _is_own(place, "run")
         ):
             found.append(place)
     ours = {row["id"] for row in (*runs, *sweeps)}
@@ -105,14 +116,8 @@ def _is_in(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder}{os.sep}")
 
 
-def _is_in_sweep(ledger: Ledger, run: Row) -> bool:
-    """Whether a run's directory was made inside of its sweep's."""
-    found = ledger.rows("select directory from sweeps where id = ?", [run["sweep_id"]])
-    return (
-        bool(found)
-        and run["directory"] != found[0]["directory"]
-        and _is_in(run["directory"], found[0]["directory"])
-    )
+def _is_below(path: str, folder: str) -> bool:
+    return bool(folder) and path != folder and _is_in(path, folder)
 
 
 def _is_own(place: str, kind: str) -> bool:
@@ -139,9 +144,12 @@ def _is_own(place: str, kind: str) -> bool:
 
 def _note(ledger: Ledger, run: Row) -> None:
     """Write into a sweep's journal that a run was taken away: a resumed sweep minds it."""
-    found: Iterable[Row] = ledger.rows("select directory from sweeps where id = ?", [run["sweep_id"]])
-    for row in found:
-        path = f"{row['directory']}/sweep.jsonl"
-        if os.path.exists(path):
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"event": "removed", "time": now(), "number": run["number"]}) + "\n")
+    path = os.path.join(_sweep_directory(ledger, run), "sweep.jsonl")
+    if not os.path.exists(path):
+        return
+    try:
+        journal = Journal(path)
+        journal.write("removed", number=run["number"])
+        journal.close()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be written: {error.strerror}") from None

@@ -73,6 +73,25 @@ def test_a_run_that_was_removed_is_not_brought_back_by_a_resumed_sweep(slow):
     assert slow.query("select number from runs order by number") == [(0,), (2,)]
 
 
+def test_nor_is_a_run_of_a_sweep_that_goes_on_however_deep_its_directory_is(slow):
+    deep = "sweeper.sweep.subdir=x/${sweeper:run.number}"
+    process = slow.start("train.py", "-m", "x=1,2", "wait=2", deep)
+    until(lambda: slow.asked("select 1 from runs where status = 'RUNNING'"))
+    assert "goes on: a process makes it" in sweeper(slow, "rm", "last/0", "--yes", code=2)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, out + err
+
+
+def test_a_removal_is_noted_after_a_line_that_was_torn(slow):
+    swept = slow.run("-m", "x=1,2,3").sweep
+    with (swept / "sweep.jsonl").open("a") as file:
+        file.write('{"event": "st')
+    sweeper(slow, "rm", "last/1", "--yes")
+    for _ in range(2):
+        slow.run("--resume", str(swept))
+    assert slow.query("select number from runs order by number") == [(0,), (2,)]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs chattr")
 def test_what_cannot_be_removed_is_said_and_stays_listed(slow):
     swept = slow.run("-m", "x=1,2").sweep
