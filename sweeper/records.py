@@ -72,6 +72,26 @@ class Objective(NamedTuple):
         """Whether the highest score is best."""
         return self.directions[0] == "maximize"
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each is called; the values of a list without names are `objective_0` and so on."""
+        if self.metrics or not self.several:
+            return self.metrics or ("score",)
+        return tuple(f"objective_{at}" for at in range(len(self.directions)))
+
+    @property
+    def name(self) -> str:
+        """What the first is called."""
+        return self.names[0]
+
+    def each(self) -> tuple[Objective, ...]:
+        """Return each by itself."""
+        return tuple(Objective((n,), (way,)) for n, way in zip(self.names, self.directions, strict=True))
+
+    def loss(self, value: float) -> float:
+        """Return a value of the first, so that lower is better."""
+        return -value if self.maximize else value
+
     def losses(self, values: Sequence[float]) -> tuple[float, ...]:
         """Return values of the objectives, each so that lower is better."""
         pairs = zip(self.directions, values, strict=True)

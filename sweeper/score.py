@@ -86,7 +86,7 @@ def _several(value: Any, objective: Objective, metrics: dict[str, float]) -> Sco
                 None, metrics, (), f"returned {value!r:.60}, not {len(objective.directions)} numbers"
             )
         values = tuple(float(number) for number in numbers if number is not None)
-        metrics.update(zip(names or [f"objective_{i}" for i in range(len(values))], values, strict=False))
+        metrics.update(zip(objective.names, values, strict=False))
     else:
         missing = [name for name in names if name not in metrics]
         if missing or not names:

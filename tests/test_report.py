@@ -270,7 +270,7 @@ def test_several_objectives_have_a_front_and_a_command_for_each_of_its_runs(tmp_
     copied = [attributes["data-copy"] for _, attributes in page.tags if attributes.get("data-copy")]
     assert copied == ["python train.py x=1", "python train.py x=3"]
     assert "a over time" in page.headings
-    assert page.sweep["goals"] == ["a", "b"]
+    assert page.sweep["objectives"] == ["a", "b"]
 
 
 def test_several_sweeps_are_compared(tmp_path):

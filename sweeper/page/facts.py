@@ -21,7 +21,7 @@ from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
 from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, dominates
-from ..redact import masked
+from ..redact import listed, masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..standings import Standing, Standings
 from ..view import command_line
@@ -32,22 +32,6 @@ _STEPS = 200  # points of a curve
 _METRICS = 12  # of which there are curves
 _STRIPS = 12  # values up to which a choice of numbers is drawn as a choice
 _DECADES = 1e3  # between the ends of numbers whose axis is logarithmic, unless their space says
-
-
-class Goal(NamedTuple):
-    """An objective."""
-
-    name: str
-    maximize: bool
-
-    @property
-    def words(self) -> str:
-        """Such as 'maximize accuracy'."""
-        return f"{'maximize' if self.maximize else 'minimize'} {self.name}"
-
-    def loss(self, value: float) -> float:
-        """Return a value so that lower is better."""
-        return -value if self.maximize else value
 
 
 class Varied(NamedTuple):
@@ -65,7 +49,7 @@ class Facts(NamedTuple):
 
     row: Row  # of the table `sweeps`
     running: bool
-    goals: tuple[Goal, ...]
+    objectives: tuple[Objective, ...]
     runs: list[Row]  # by number; `values` has one for each objective, or is empty
     varied: list[Varied]
     importances: list[dict[str, float]]  # for each objective
@@ -84,7 +68,7 @@ class Facts(NamedTuple):
     @property
     def several(self) -> bool:
         """Whether there is more than one objective."""
-        return len(self.goals) > 1
+        return len(self.objectives) > 1
 
     def scored(self) -> list[int]:
         """Return the places of the runs that have a value of every objective."""
@@ -95,11 +79,11 @@ class Facts(NamedTuple):
         done = [at for at, run in enumerate(self.runs) if run["status"] in ENDED]
         return sorted(done, key=lambda at: (self.runs[at]["ended"] or "", self.runs[at]["number"]))
 
-    def standings(self, goal: int = 0) -> list[Standing[int]]:
+    def standings(self, which: int = 0) -> list[Standing[int]]:
         """Return how the points stand by an objective, the best first; a run is its place."""
-        found = Standings[int](maximize=self.goals[goal].maximize, repeats=self.row["repeats"])
+        found = Standings[int](maximize=self.objectives[which].maximize, repeats=self.row["repeats"])
         for at in self.scored():
-            found.add(self.runs[at]["number"], self.runs[at]["values"][goal], at)
+            found.add(self.runs[at]["number"], self.runs[at]["values"][which], at)
         return found.ranked()
 
     def best(self) -> int | None:
@@ -118,8 +102,8 @@ class Facts(NamedTuple):
 
     def losses(self, at: int) -> tuple[float, ...]:
         """Return a run's values, each so that lower is better."""
-        pairs = zip(self.goals, self.runs[at]["values"], strict=True)
-        return tuple(goal.loss(value) for goal, value in pairs)
+        pairs = zip(self.objectives, self.runs[at]["values"], strict=True)
+        return tuple(objective.loss(value) for objective, value in pairs)
 
     def repeat(self, at: int) -> str:
         """Return the command that makes a run's point again; empty if the program is not known."""
@@ -129,17 +113,17 @@ class Facts(NamedTuple):
 
 def read_facts(ledger: Ledger, row: Row) -> Facts:
     """Return what is known of a sweep, given its row in the ledger."""
-    goals = _goals(row["objective"] or "")
+    objectives = Objective.parse(row["objective"] or "").each()
     runs = ledger.whole_runs(row["id"])
     for run in runs:
-        run["values"] = _values(run, goals)
+        run["values"] = _values(run, objectives)
     record, events = _records(row["directory"] or "")
     declared = _declared(record, events)
     stepped = ledger.stepped(row["id"])
     facts = Facts(
         row=row,
         running=row["status"] == RUNNING and is_driven(row["directory"] or ""),
-        goals=goals,
+        objectives=objectives,
         runs=runs,
         varied=_varied(runs, declared),
         importances=[],
@@ -151,7 +135,7 @@ def read_facts(ledger: Ledger, row: Row) -> Facts:
         reason=next((str(event["reason"]) for event in reversed(events) if event["event"] == "stop"), ""),
     )
     return facts._replace(
-        importances=[_importances(facts, at, events, declared) for at in range(len(goals))],
+        importances=[_importances(facts, at, events, declared) for at in range(len(objectives))],
         curves=_curves(ledger, facts, stepped),
     )
 
@@ -168,18 +152,10 @@ def read_directory(directory: str) -> Facts:
             ledger.db.close()
 
 
-def _goals(objective: str) -> tuple[Goal, ...]:
-    """Return the objectives that a text such as 'minimize loss, maximize accuracy' names."""
-    found = Objective.parse(objective)
-    names: Sequence[str] = found.metrics or ["score"]
-    if found.several and not found.metrics:  # that is how values of a list without names are kept
-        names = [f"objective_{at}" for at in range(len(found.directions))]
-    return tuple(Goal(name, way == "maximize") for name, way in zip(names, found.directions, strict=True))
-
-
-def _values(run: Row, goals: Sequence[Goal]) -> list[float]:
+def _values(run: Row, objectives: Sequence[Objective]) -> list[float]:
     """Return a run's value of each objective; nothing unless it has them all."""
-    found = [run["score"]] if len(goals) == 1 else [run["metrics"].get(goal.name) for goal in goals]
+    names = [objective.name for objective in objectives]
+    found = [run["score"]] if len(names) == 1 else [run["metrics"].get(name) for name in names]
     whole = run["status"] == COMPLETED and all(v is not None and math.isfinite(v) for v in found)
     return found if whole else []
 
@@ -194,8 +170,7 @@ def _records(directory: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 def _config(record: Mapping[str, Any]) -> str:
     config = record.get("config")
-    patterns = ((record.get("sweeper") or {}).get("tracker") or {}).get("redact") or ()
-    return yamls.dump(masked(config, tuple(patterns))) if config else ""
+    return yamls.dump(masked(config, listed(record))) if config else ""
 
 
 def program_words(command: str, program: Mapping[str, Any]) -> list[str]:
@@ -261,20 +236,20 @@ def is_number(value: Any) -> bool:
 
 
 def _importances(
-    facts: Facts, goal: int, events: Sequence[Mapping[str, Any]], declared: Mapping[str, str]
+    facts: Facts, which: int, events: Sequence[Mapping[str, Any]], declared: Mapping[str, str]
 ) -> dict[str, float]:
     """Return what share of an objective's variance each parameter explains; see `findings`."""
     names = {event["number"]: event["point"] for event in events if event["event"] == "ask"}
     trials: list[Trial] = []
     values: dict[str, list[Any]] = {}
-    for standing in facts.standings(goal):
+    for standing in facts.standings(which):
         run = facts.runs[standing.first]
         point = {}
         for name in names.get(run["number"]) or run["params"]:
             value = run["params"].get(name.partition(" [")[0])
             point[name] = value
             values.setdefault(name, []).append(value)
-        trials.append(Trial(run["number"], point, facts.goals[goal].loss(standing.score)))
+        trials.append(Trial(run["number"], point, facts.objectives[which].loss(standing.score)))
     known = {name: _parameter(name, declared.get(name), taken) for name, taken in values.items()}
     return importances(lambda point: [known[name] for name in point], History(trials))
 

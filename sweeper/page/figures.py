@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, Objective
 from ..standings import Standings
 from ..view import shorten, show_param
-from .facts import Facts, Goal, Varied, is_number, thinned
+from .facts import Facts, Varied, is_number, thinned
 
 Figure = dict[str, Any]
 
@@ -70,12 +70,12 @@ def _star(at: int, x: Any, y: Any) -> Figure:
     return _points([at], [x], [y], "--best", marker=marker, name="best")
 
 
-def _window(values: Sequence[float], goal: Goal) -> tuple[list[float] | None, int]:
+def _window(values: Sequence[float], objective: Objective) -> tuple[list[float] | None, int]:
     """Return the ends of an axis that leaves out the few worst values which would flatten the rest.
 
     And how many these are; None and 0 if there are none.
     """
-    losses = sorted(goal.loss(value) for value in values)
+    losses = sorted(objective.loss(value) for value in values)
     if len(losses) < 10:
         return None, 0
     low, high = losses[0], losses[math.ceil(len(losses) * 0.9) - 1]
@@ -84,7 +84,7 @@ def _window(values: Sequence[float], goal: Goal) -> tuple[list[float] | None, in
         return None, 0
     out = sum(loss > reach for loss in losses)
     margin = (high - low) * 0.06
-    ends = [goal.loss(low - margin), goal.loss(max(x for x in losses if x <= reach) + margin)]
+    ends = [objective.loss(low - margin), objective.loss(max(x for x in losses if x <= reach) + margin)]
     return [short(end) for end in sorted(ends)], out
 
 
@@ -112,7 +112,7 @@ def sampled(facts: Facts, places: Sequence[int], most: int = MOST) -> tuple[list
 
 def so_far(facts: Facts, at: int = 0) -> list[float | None]:
     """Return the best point's value of an objective up to each run, in the order in which they ended."""
-    standings = Standings[int](maximize=facts.goals[at].maximize, repeats=facts.row["repeats"])
+    standings = Standings[int](maximize=facts.objectives[at].maximize, repeats=facts.row["repeats"])
     found: list[float | None] = []
     for place in facts.ended():
         run = facts.runs[place]
@@ -123,12 +123,12 @@ def so_far(facts: Facts, at: int = 0) -> list[float | None]:
 
 def history(facts: Facts, at: int) -> Chart | None:
     """Return the values of an objective in the order in which runs ended, with the best so far."""
-    goal, order = facts.goals[at], facts.ended()
+    objective, order = facts.objectives[at], facts.ended()
     values = [facts.runs[place]["values"][at] if facts.runs[place]["values"] else None for place in order]
     known = [value for value in values if value is not None]
     if not known:
         return None
-    window, out = _window(known, goal)
+    window, out = _window(known, objective)
     number = {place: n + 1 for n, place in enumerate(order)}
     shown, said = sampled(facts, [place for place in order if facts.runs[place]["values"]])
     ys = [short(facts.runs[place]["values"][at]) for place in shown]
@@ -154,7 +154,7 @@ def history(facts: Facts, at: int) -> Chart | None:
     layout: Figure = {
         "showlegend": True,
         "xaxis": {"title": {"text": "runs in the order they ended"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": text(goal.name)}, **_ends(window)},
+        "yaxis": {"title": {"text": text(objective.name)}, **_ends(window)},
     }
     if any(trace.get("yaxis") for trace in traces):  # a lane below, of the runs without a value
         layout["xaxis"].update(anchor="y2")
@@ -163,7 +163,7 @@ def history(facts: Facts, at: int) -> Chart | None:
     where = facts.runs[top]["number"]
     return Chart(
         figure(traces, 380, **layout),
-        "Score over time" if not facts.several else f"{goal.name} over time",
+        "Score over time" if not facts.several else f"{objective.name} over time",
         f"{len(known)} of {len(order)} ended runs have a value, from {min(known):.6g} to {max(known):.6g}; "
         f"the best came with run {where}, as number {number[top]}.{said}{_beyond(out)}",
     )
@@ -175,7 +175,7 @@ def _ends(window: list[float] | None) -> Figure:
 
 def compared(sweeps: Sequence[Facts], names: Sequence[str]) -> Chart | None:
     """Return the best so far of several sweeps of one objective."""
-    goal = sweeps[0].goals[0]
+    objective = sweeps[0].objectives[0]
     traces: list[Figure] = []
     finals: list[float] = []
     for number, (facts, name) in enumerate(zip(sweeps, names, strict=True)):
@@ -195,14 +195,16 @@ def compared(sweeps: Sequence[Facts], names: Sequence[str]) -> Chart | None:
         })  # fmt: skip
     if not traces:
         return None
-    window, _ = _window(finals, goal)
+    window, _ = _window(finals, objective)
     layout = {
         "showlegend": True,
         "xaxis": {"title": {"text": "runs that have ended"}, "rangemode": "tozero"},
-        "yaxis": {"title": {"text": f"best {text(goal.name)} so far"}, **_ends(window)},
+        "yaxis": {"title": {"text": f"best {text(objective.name)} so far"}, **_ends(window)},
     }
-    words = f"The best {goal.name} that each sweep had found after so many runs, to {goal.words}."
-    return Chart(figure(traces, 380, **layout), f"Best so far: {goal.words}", words)
+    words = (
+        f"The best {objective.name} that each sweep had found after so many runs, to {objective.describe()}."
+    )
+    return Chart(figure(traces, 380, **layout), f"Best so far: {objective.describe()}", words)
 
 
 # ----------------------------------------------------------------------------------------- parameters
@@ -210,11 +212,11 @@ def compared(sweeps: Sequence[Facts], names: Sequence[str]) -> Chart | None:
 
 def slices(facts: Facts, at: int) -> tuple[list[Chart], str]:
     """Return a small chart a parameter, of its values against an objective; and words on all of them."""
-    goal = facts.goals[at]
+    objective = facts.objectives[at]
     scored = facts.scored()
     if not scored:
         return [], ""
-    window, out = _window([facts.runs[place]["values"][at] for place in scored], goal)
+    window, out = _window([facts.runs[place]["values"][at] for place in scored], objective)
     chosen, said = sampled(facts, scored, _SMALL)
     star = facts.standings(at)[0].first
     found = []
@@ -312,7 +314,7 @@ def importance(facts: Facts, at: int) -> Chart | None:
     said = said or "No parameter by itself"
     more = f" The first {_BARS} of {len(shares)} are shown." if len(shares) > _BARS else ""
     words = (
-        f"{said}.{more} This is the share of the variance of the ranks of {facts.goals[at].name} that a "
+        f"{said}.{more} This is the share of the variance of the ranks of {facts.objectives[at].name} that a "
         "parameter explains by itself (epsilon squared, sweeper's own measure, as the sweep's last lines "
         "have it); what two do together is not seen. A parameter that only some runs have is reckoned "
         "within these."
@@ -430,17 +432,17 @@ def curves(facts: Facts) -> list[Chart]:
 def fronts(facts: Facts) -> list[Chart]:
     """Return the runs by each two objectives, those that none beats apart."""
     scored, front = facts.scored(), facts.front()
-    pairs = [(a, b) for b in range(len(facts.goals)) for a in range(b)][:_PAIRS]
+    pairs = [(a, b) for b in range(len(facts.objectives)) for a in range(b)][:_PAIRS]
     if not scored:
         return []
     rest, said = sampled(facts, [at for at in scored if at not in set(front)])
     found = []
 
-    def values(places: Sequence[int], goal: int) -> list[float]:
-        return [short(facts.runs[at]["values"][goal]) for at in places]
+    def values(places: Sequence[int], which: int) -> list[float]:
+        return [short(facts.runs[at]["values"][which]) for at in places]
 
     for a, b in pairs:
-        one, other = facts.goals[a], facts.goals[b]
+        one, other = facts.objectives[a], facts.objectives[b]
         own = sorted(front, key=lambda at: facts.runs[at]["values"][a])
         marker = {"size": 9, "opacity": 1, "symbol": "diamond"}
         front_line: Figure = {"name": "none is better in all", "marker": marker}
@@ -452,7 +454,8 @@ def fronts(facts: Facts) -> list[Chart]:
         ]
         layout = {
             "showlegend": True,
-            "xaxis": {"title": {"text": text(one.words)}}, "yaxis": {"title": {"text": text(other.words)}},
+            "xaxis": {"title": {"text": text(one.describe())}},
+            "yaxis": {"title": {"text": text(other.describe())}},
         }  # fmt: skip
         words = f"{len(front)} of {len(scored)} runs are beaten by no other in every objective.{said}"
         found.append(Chart(figure(traces, 400, **layout), f"{one.name} and {other.name}", words))

@@ -128,18 +128,22 @@ class Text:
     def data(self) -> dict[str, Any]:
         """Return what the script reads of it, once the article is made."""
         facts = self.facts
-        goals = {goal.name for goal in facts.goals}
+        objectives = {objective.name for objective in facts.objectives}
         runs = [
             {
                 "number": run["number"], "attempt": run["attempt"], "status": run["status"],
                 "values": run["values"], "seconds": run["seconds"], "params": run["params"],
-                "metrics": {name: v for name, v in run["metrics"].items() if name not in goals},
+                "metrics": {name: v for name, v in run["metrics"].items() if name not in objectives},
                 "tags": run["tags"], "note": run["note"] or "", "error": (run["error"] or "")[-_ERROR:],
                 "link": self.link(run["directory"]),
             }
             for run in facts.runs
         ]  # fmt: skip
-        return {"goals": [goal.name for goal in facts.goals], "runs": runs, "figures": self.figures}
+        return {
+            "objectives": [objective.name for objective in facts.objectives],
+            "runs": runs,
+            "figures": self.figures,
+        }
 
     def link(self, directory: str | None) -> str | None:
         """Return a directory as a link from the page."""
@@ -181,7 +185,7 @@ class Text:
         if facts.several:
             tiles.insert(0, ("on the front", str(len(facts.front())), "best"))
         elif standings := facts.standings():
-            tiles.insert(0, (f"best {facts.goals[0].name}", f"{standings[0].score:.6g}", "best"))
+            tiles.insert(0, (f"best {facts.objectives[0].name}", f"{standings[0].score:.6g}", "best"))
         seconds = self.seconds()
         if seconds is not None:
             tiles.append(("so far" if facts.running else "in all", duration(seconds), ""))
@@ -216,7 +220,7 @@ class Text:
         link = self.link(facts.directory) if os.path.isdir(facts.directory) else None
         rows: list[tuple[str, object]] = [
             ("Status", self._status()),
-            ("Objective", ", ".join(goal.words for goal in facts.goals)),
+            ("Objective", ", ".join(objective.describe() for objective in facts.objectives)),
             ("Search", row["search"]),
             ("Seed", row["seed"]),
             ("Started", _time(row["started"])),
@@ -244,7 +248,7 @@ class Text:
         name = tag("a", f"run {run['number']}", href=self.link(run["directory"]))
         mean = f", the mean of {len(places)} runs of this point" if len(places) > 1 else ""
         line = tag(
-            "p", tag("strong", f"{facts.goals[0].name} {score:.10g}", class_="score"), mean, ", ", name
+            "p", tag("strong", f"{facts.objectives[0].name} {score:.10g}", class_="score"), mean, ", ", name
         )
         rows = [[key, _exact(value)] for key, value in run["params"].items()]
         values = (
@@ -271,7 +275,7 @@ class Text:
         if not front:
             return self._section("best", "The best", tag("p", "No run has a value of every objective."))
         keys = list(dict.fromkeys(key for at in front for key in facts.runs[at]["params"]))
-        heads = ["run", *(goal.name for goal in facts.goals), *keys, "command"]
+        heads = ["run", *(objective.name for objective in facts.objectives), *keys, "command"]
         rows: list[list[object]] = []
         for at in front[:_FRONT]:
             run, command = facts.runs[at], facts.repeat(at)
@@ -294,7 +298,8 @@ class Text:
 
     def _history(self) -> list[Markup | None]:
         found = [
-            self._one(f"score{at}", figures.history(self.facts, at)) for at in range(len(self.facts.goals))
+            self._one(f"score{at}", figures.history(self.facts, at))
+            for at in range(len(self.facts.objectives))
         ]
         return found if any(found) else [self._no_scores()]
 
@@ -314,15 +319,15 @@ class Text:
                 "parameters", "Parameters", self._box("Table of parameters", self._parameter_table())
             )
         ]
-        for at, goal in enumerate(facts.goals):
-            of = f" for {goal.name}" if facts.several else ""
+        for at, objective in enumerate(facts.objectives):
+            of = f" for {objective.name}" if facts.several else ""
             chart = figures.importance(facts, at)
             if chart is not None:
                 found.append(self._section(f"importance{at}", f"Importance{of}", self._chart(chart)))
             slices, words = figures.slices(facts, at)
             charts = [self._chart(each, heading=True) for each in slices]
             if charts:
-                title = f"Each parameter against {goal.name if facts.several else 'the score'}"
+                title = f"Each parameter against {objective.name if facts.several else 'the score'}"
                 grid = tag("div", charts, class_="multiples")
                 found.append(self._section(f"slices{at}", title, tag("p", words), grid))
         return found
@@ -426,7 +431,7 @@ def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, 
     groups: dict[tuple[Any, ...], list[int]] = {}
     for at, facts in enumerate(sweeps):
         if not facts.several:
-            groups.setdefault(facts.goals, []).append(at)
+            groups.setdefault(facts.objectives, []).append(at)
     charts = [
         figures.compared([sweeps[at] for at in group], [texts[at].name for at in group])
         for group in groups.values()
@@ -439,7 +444,7 @@ def comparison(sweeps: Sequence[Facts], texts: Sequence[Text]) -> tuple[Markup, 
         run = facts.runs[best] if best is not None else {"number": None, "params": {}}
         rows.append([
             tag("a", text.name, href=f"#s{text.number}"), facts.row["search"],
-            ", ".join(goal.words for goal in facts.goals), len(facts.runs),
+            ", ".join(objective.describe() for objective in facts.objectives), len(facts.runs),
             sum(each["status"] == FAILED for each in facts.runs),
             None if seconds is None else duration(seconds), score, run["number"],
             " ".join(f"{key}={show_param(value)}" for key, value in run["params"].items()),

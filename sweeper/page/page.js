@@ -80,14 +80,14 @@ class Table {
   }
 
   makeColumns() {
-    const { runs, goals } = this.sweep;
+    const { runs, objectives } = this.sweep;
     const names = (field) => [...new Set(runs.flatMap((run) => Object.keys(run[field])))];
     const some = (field) => runs.some((run) => run[field]);
-    const taken = new Set(["run", "status", "time", "attempts", "note", ...goals]);
+    const taken = new Set(["run", "status", "time", "attempts", "note", ...objectives]);
     return [
       { name: "run", value: (run) => run.number },
       { name: "status", value: (run) => run.status },
-      ...goals.map((name, at) => ({ name, value: (run) => run.values[at] })),
+      ...objectives.map((name, at) => ({ name, value: (run) => run.values[at] })),
       { name: "time", value: (run) => run.seconds, show: showSeconds },
       ...(runs.some((run) => run.attempt > 1) ? [{ name: "attempts", value: (run) => run.attempt }] : []),
       ...names("params").map((name) => ({
@@ -269,7 +269,7 @@ function label(sweep, at) {
 function makeLabel(sweep, at) {
   const run = sweep.runs[at];
   const params = Object.entries(run.params).slice(0, 14).map(([name, value]) => `${name}=${shorten(show(value), 40)}`);
-  const values = sweep.goals.map((name, n) => (run.values.length ? `${name} ${show(run.values[n])}` : ""));
+  const values = sweep.objectives.map((name, n) => (run.values.length ? `${name} ${show(run.values[n])}` : ""));
   const error = run.error ? shorten(lastLine(run.error), 60) : "";
   const head = `run ${run.number} ${run.status.toLowerCase()} ${showSeconds(run.seconds)}`;
   return [head, ...values, ...params, error].filter(Boolean).map(escaped).join("<br>");

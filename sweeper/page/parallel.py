@@ -27,7 +27,7 @@ def parallel(facts: Facts) -> Chart | None:
     kept = [varied for varied in facts.varied if varied in first]
     chosen = [*ranks[: _LINES // 4], *thinned(ranks[_LINES // 4 :], _LINES - _LINES // 4)]
     axes = [_column(varied, chosen) for varied in kept]
-    axes += [_column(_values_of(facts, n), chosen) for n in range(len(facts.goals))]
+    axes += [_column(_values_of(facts, n), chosen) for n in range(len(facts.objectives))]
     ends = [0, 1, max(len(ranks) // 10, 1), len(ranks) // 2, len(ranks)]
     place = {at: rank for rank, at in enumerate(ranks)}
     traces = []
@@ -45,7 +45,7 @@ def parallel(facts: Facts) -> Chart | None:
     }  # fmt: skip
     words = "A line is a run. A click on a name above the chart hides these runs, or shows them again."
     if facts.several:
-        words += f" The best are those by {facts.goals[0].name}."
+        words += f" The best are those by {facts.objectives[0].name}."
     if any(partly(varied, facts) for varied in kept):
         words += " A line at the foot of an axis: the run has no such parameter."
     if len(facts.varied) > len(kept):
@@ -96,10 +96,10 @@ def _brief(key: str, width: int = 15) -> str:
     return shorten(key if len(key) <= width else f"….{key.rpartition('.')[2]}".replace("….…", "…"), width)
 
 
-def _values_of(facts: Facts, goal: int) -> Varied:
+def _values_of(facts: Facts, which: int) -> Varied:
     """Return an objective's values in the form of a parameter's."""
-    values = {at: facts.runs[at]["values"][goal] for at in facts.scored()}
-    return Varied(facts.goals[goal].name, "", numbers=True, log=False, values=values)
+    values = {at: facts.runs[at]["values"][which] for at in facts.scored()}
+    return Varied(facts.objectives[which].name, "", numbers=True, log=False, values=values)
 
 
 def _column(varied: Varied, places: Sequence[int]) -> _Column:
