@@ -211,7 +211,7 @@ class _Start:
                 plan, program, chdir=self._chdir(plan), seed=record.seed, tags={"rerun_of": record.id}
             )
         if came.exception is None:
-            same, words = rerun.verdict(record, came.outcome.score)
+            same, words = rerun.verdict(record, came.outcome)
             print(words)  # noqa: T201
             if not same:
                 sys.exit(1)

@@ -14,6 +14,7 @@ from .job import host_name, read_record
 from .journal import is_abandoned, outcome_from, read_journal, read_sweep
 from .ledger import Row
 from .records import CANCELLED, ENDED, FAILED, RUNNING, FunctionRef, Job, Outcome, now
+from .redact import listed
 from .track import SweepRecord
 
 
@@ -105,12 +106,11 @@ def _trackers(origin: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _record(origin: Mapping[str, Any], directory: str, **known: Any) -> SweepRecord:
     program = origin["program"]
-    redact = tuple(_trackers(origin).get("redact") or ())
     search = (origin.get("sweeper") or {}).get("search") or {}
     kept = {key: origin.get(key) for key in ("program", "versions", "git")}
     return SweepRecord(
         name=origin["name"], directory=directory, objective=origin.get("objective") or "",
-        note=origin.get("note") or "", folder=program["folder"], redact=redact, origin=kept,
+        note=origin.get("note") or "", folder=program["folder"], redact=listed(origin), origin=kept,
         repeats=search.get("repeats") or 1, **known,
     )  # fmt: skip
 

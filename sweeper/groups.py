@@ -485,17 +485,6 @@ def config_digest(path: str) -> str | None:
     return hashlib.sha256(said.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def digest_of(path: str) -> str | None:
-    """Return the sha256 of a file, or None if there is none."""
-    import hashlib
-
-    try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
-    except OSError:
-        return None
-
-
 def content_at(config: Config | None, key: str) -> Any:
     """Return what a config's own content has at a dotted key, or None."""
     if config is None or not isinstance(config.content, dict):

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from . import current, nodes, resolve, yamls
 from .entry import find_function, import_main
-from .errors import Pruned, UsageError
+from .errors import ConfigError, Pruned, UsageError
 from .output import captured, leave, logged
 from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome, now
 from .redact import hides
@@ -218,7 +218,7 @@ def read_record(directory: str) -> Outcome | None:
     """Return the outcome that a run's `run.yaml` holds, or None if there is none to read."""
     try:
         record = yamls.read(f"{directory}/.sweeper/run.yaml")
-    except (OSError, ValueError):
+    except (OSError, ValueError, ConfigError):
         return None
     if not isinstance(record, dict) or "status" not in record:
         return None

@@ -17,10 +17,10 @@ from . import yamls
 from .composition import parse_all
 from .errors import RecordError
 from .grammar import Override, parse_value, show
-from .groups import config_digest, digest_of
+from .groups import config_digest
 from .plan import OWN, Plan
 from .points import Points
-from .provenance import DECISIVE, versions
+from .provenance import DECISIVE, digest_of, versions
 from .records import Outcome, Program, now
 from .track import SweepRecord
 

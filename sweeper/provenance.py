@@ -144,7 +144,8 @@ def sha256(data: bytes) -> str:
     return str(found.sha256(data).hexdigest())
 
 
-def _digest_of(path: str) -> str | None:
+def digest_of(path: str) -> str | None:
+    """Return the sha256 of a file, or None if there is none."""
     try:
         with open(path, "rb") as file:
             return sha256(file.read())
@@ -160,7 +161,7 @@ def origin(program: Program, git: Mapping[str, Any] | None, redact: Sequence[str
             "main": ref.main,
             "module": ref.module,
             "function": ref.name,
-            "sha256": _digest_of(ref.main),
+            "sha256": digest_of(ref.main),
             "interpreter": sys.executable,
             "folder": program.folder,
             "flags": list(program.flags),

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 from . import yamls
 from .errors import RecordError
-from .groups import digest_of
 from .job import read_record
 from .journal import read_sweep
-from .provenance import DECISIVE, git_head, versions
+from .provenance import DECISIVE, digest_of, git_head, versions
 from .records import Outcome
 
 _SETTINGS = ("name", "note", "job", "logging", "objective", "tracker", "callbacks")
@@ -189,9 +188,18 @@ program()
 """
 
 
-def verdict(record: RunRecord, score: float | None) -> tuple[bool, str]:
-    """Return whether a run that was made again came to the same score, and words that say so."""
-    before = record.outcome.score
-    if score == before:
-        return True, f"the score is {score!r}, as it was in {record.id}"
-    return False, f"the score is {score!r}, and was {before!r} in {record.id}"
+def verdict(record: RunRecord, outcome: Outcome) -> tuple[bool, str]:
+    """Return whether a run that was made again came to the same, and words that say so.
+
+    With several objectives the values of all are compared; a run without a score has none to compare.
+    """
+    before = record.outcome
+    if before.values or outcome.values:
+        same = before.values == outcome.values
+        found, was = (f"the values are {list(outcome.values)}", f"were {list(before.values)}")
+        return same, f"{found}, {'as they were' if same else f'and {was}'} in {record.id}"
+    if before.score is None and outcome.score is None:
+        return True, f"there is no score to compare, nor was there in {record.id}"
+    same = before.score == outcome.score
+    was = "as it was" if same else f"and was {before.score!r}"
+    return same, f"the score is {outcome.score!r}, {was} in {record.id}"

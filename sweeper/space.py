@@ -83,7 +83,9 @@ class Integers:
 
     def contains(self, value: Any) -> bool:
         """Whether a value is one of them."""
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        if isinstance(value, float) and not value.is_integer():  # nor is inf, nor nan
             return False
         return self.low <= value <= self.high and (int(value) - self.low) % self.step == 0
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from .errors import RecordError
+from .errors import RecordError, SettingsError
 from .journal import point_from, point_texts, read_journal
 from .points import Points
 from .records import COMPLETED, Objective, Point, Trial
@@ -46,10 +46,13 @@ def warm_start(settings: SearchSettings, points: Points, objective: Objective) -
 
     Raises:
         RecordError: if there is nothing to read, or no point of it belongs to the space.
+        SettingsError: if there are several objectives.
     """
     where = settings.warm_start
     if where is None:
         return Warm()
+    if objective.several:
+        raise SettingsError("sweeper.search.warm_start goes with one objective", objective.describe())
     pairs = _of_study(where) if "://" in where else _of_sweep(where)
     known: dict[Any, tuple[Point, list[float]]] = {}  # each point once, with the losses of all its runs
     for values, score in pairs:

@@ -59,6 +59,28 @@ def test_what_is_not_as_it_was_is_said(seeded):
     assert "the score is 12, and was 8 in" in ended.out
 
 
+def test_all_values_are_compared_where_there_are_several_objectives(project):
+    project.write(
+        config="x: 1\nsweeper: {objective: {direction: [minimize, maximize]}}\n",
+        train_py="""
+        import sweeper
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return [cfg.x, 2]
+
+        if __name__ == "__main__":
+            train()
+        """,
+    )
+    first = project.run("x=4").run
+    assert "the values are [4.0, 2.0], as they were in" in project.run("--rerun", str(first)).out
+    script = project.folder / "train.py"
+    script.write_text(script.read_text().replace("[cfg.x, 2]", "[cfg.x, 3]"))
+    ended = project.run("--rerun", str(first), code=1)
+    assert "the values are [4.0, 3.0], and were [4.0, 2.0] in" in ended.out
+
+
 def test_a_directory_that_the_user_fixed_is_not_written_over(seeded):
     first = seeded.run("x=4", "random=false", "sweeper.run.dir=here")
     before = (first.folder / "here/.sweeper/run.yaml").read_text()

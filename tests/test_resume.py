@@ -126,6 +126,16 @@ def test_a_run_that_completed_without_its_end_being_noted_is_not_repeated(slow):
     assert [e["attempt"] for e in events_whole(journal) if e["event"] == "start"] == [1, 1]
 
 
+def test_a_run_whose_record_is_damaged_is_made_again(slow):
+    slow.run("-m", "x=1,2", "sweeper.sweep.dir=here")
+    journal = slow.folder / "here/sweep.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(line for line in lines if '"end"' not in line))
+    (slow.folder / "here/1/.sweeper/run.yaml").write_bytes(bytes(300))  # as a power cut leaves it
+    slow.run("--resume", "here")
+    assert [e["attempt"] for e in events_whole(journal) if e["event"] == "start"] == [1, 1, 2]
+
+
 def events_whole(journal):
     found = []
     for line in journal.read_text().splitlines():

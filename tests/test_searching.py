@@ -304,6 +304,13 @@ def test_a_warm_start_from_nothing_is_a_mistake(bowl, value, said):
     assert not list(bowl.folder.glob("multirun/*"))
 
 
+def test_a_warm_start_goes_with_one_objective(bowl):
+    earlier = bowl.run("-m", "x=1,2").sweep
+    several = "sweeper.objective.direction=[minimize,minimize]"
+    words = ["--search", "nsga2", "x=interval(0,6)", f"sweeper.search.warm_start={earlier}", several]
+    assert "warm_start goes with one objective" in bowl.run(*words, code=2).err
+
+
 # ------------------------------------------------------------------------------------ what is left
 
 

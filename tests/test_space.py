@@ -56,6 +56,14 @@ def test_what_is_drawn_is_within(text, seed):
     assert found.contains(found.sample(Random(seed)))
 
 
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "range(2,9,3)", "interval(-1,2)", "int(interval(1,7))", "range(0,1,0.25)"]
+)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "a", None, True])
+def test_what_is_no_number_of_a_range_is_not_within(text, value):
+    assert not domain(text).contains(value)
+
+
 @pytest.mark.parametrize("text", ["range(2,9,3)", "a,b,c", "int(interval(1,7))", "range(0,1,0.25)"])
 def test_a_declaration_shown_means_the_same(text):
     assert list(map(domain(domain(text).describe()).at, range(domain(text).size))) == list(
