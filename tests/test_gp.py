@@ -173,6 +173,13 @@ def test_a_conditional_space_has_only_active_parameters_and_every_branch_is_trie
     assert min(trial.loss for trial in trials) < 0.01
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_before_there_is_a_model_each_option_comes_as_often_as_the_others(seed):
+    trials = searched(space_of(*MIXED), rough, 8, seed)
+    counts = [sum(trial.point["c"] == option for trial in trials) for option in "uvw"]
+    assert max(counts) - min(counts) <= 1
+
+
 def test_choices_are_made_before_the_parameters_beside_them():
     chosen = conditional().choose(lambda group: "b")
     assert [p.name for p in conditional().active(chosen)] == ["m", "s", "m.y [m/b]", "m.z [m/b]"]

@@ -59,8 +59,9 @@ class Gp:
     What is kept from ask to ask follows from the history, and would be made from it again.
 
     Args:
-        startup: random points before a model is made; by default twice the parameters and two, or
-            four for each option that makes a branch, but 5 to 20.
+        startup: random points before a model is made, among them each option as often as the others;
+            by default twice the parameters and two, or four for each option that makes a branch, but
+            5 to 20.
         candidates: random points among which the climbs to the highest acquisition begin.
     """
 
@@ -83,7 +84,7 @@ class Gp:
         startup = self.startup or min(max(2 * len(active) + 2, _PER_OPTION * options, 5), 20)
         scored = history.scored
         if len(scored) < 2 or len(scored) + len(history.pending) < startup:
-            return space.complete(lambda p: choices[p.name] if p.name in choices else p.domain.sample(rng))
+            return space.complete(lambda p: choices[p.name] if p.name in choices else _even(p, trials, rng))
         return self._promising(space, history, tried, rng)
 
     def _look(self, space: Space, trial: Trial) -> _Known:
@@ -165,13 +166,19 @@ def _pick(units: dict[str, float]) -> Callable[[Parameter], Any]:
     return lambda parameter: parameter.domain.from_unit(units.get(parameter.name, 0.5))
 
 
-def _least_tried(group: Parameter, trials: Sequence[Trial], rng: Random) -> Any:
-    domain = group.domain
+def _even(parameter: Parameter, trials: Sequence[Trial], rng: Random) -> Any:
+    if isinstance(parameter.domain, Choices):
+        return _least_tried(parameter, trials, rng)
+    return parameter.domain.sample(rng)
+
+
+def _least_tried(parameter: Parameter, trials: Sequence[Trial], rng: Random) -> Any:
+    domain = parameter.domain
     assert isinstance(domain, Choices)  # noqa: S101  of options
     counts = [0] * domain.size
     for trial in trials:
-        if group.name in trial.point:
-            counts[domain.index(trial.point[group.name]) or 0] += 1
+        if parameter.name in trial.point:
+            counts[domain.index(trial.point[parameter.name]) or 0] += 1
     return domain.at(rng.choice([at for at, count in enumerate(counts) if count == min(counts)]))
 
 
