@@ -243,7 +243,7 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
             f"The sweep in {directory} has not begun, or its sweep.jsonl is not whole",
             hint="Start it again as it was started the first time.",
         )
-    given = [text for event in starts if event is not begun for text in event.get("overrides", ())]
+    given = starts[-1].get("overrides", ())  # each resume's line has those of the ones before it too
     return Earlier(
         directory, record["id"], record["seed"], begun["epoch"], retry_failed,
         (*given, *overrides), begun.get("warm"),

@@ -152,6 +152,15 @@ def test_more_trials_extend_a_sweep(slow):
     assert len([e for e in events(slow.folder / "here") if e["event"] == "end"]) == 5
 
 
+def test_each_resume_records_what_the_ones_before_it_were_given_once(slow):
+    slow.run("-m", "x=1,2", "t=0", "sweeper.sweep.dir=here")
+    for jobs in ("2", "3", "4"):
+        slow.run("--resume", "here", "--jobs", jobs)
+    given = [f"sweeper.launcher.jobs={jobs}" for jobs in (2, 3, 4)]
+    recorded = [e["overrides"] for e in events(slow.folder / "here") if e["event"] == "resume"]
+    assert recorded == [given[:1], given[:2], given]
+
+
 def test_failed_runs_are_run_again_when_asked(slow):
     slow.run("-m", "x=1,1.5,2", "sweeper.sweep.dir=here", code=1)
     assert [e["number"] for e in events(slow.folder / "here") if e["event"] == "start"] == [0, 1, 2]
