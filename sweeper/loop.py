@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -47,7 +47,7 @@ from .records import (
     now,
 )
 from .results import RunResult, write_results
-from .runs import JobMaker, make_directory, unwritable
+from .runs import JobMaker, is_of_disk, make_directory, unwritable
 from .search import Asker
 from .settings import LISTED
 from .track import Trackers
@@ -318,10 +318,17 @@ class Sweep:
             self.exhausted = "all trials made" if self.searching else "all points run"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
             history = self.trials.history()
-            self.asking = thinker.submit(self.asker.ask, History(list(history.ended), history.pending))
+            self.asking = thinker.submit(self.ask, History(list(history.ended), history.pending))
         else:
-            self.admit(self.asker.ask(self.trials.history()))
+            self.admit(self.ask(self.trials.history()))
         return None
+
+    def ask(self, history: History) -> Point | None:
+        """Ask the searcher, which may be anybody's: an OSError of it tells nothing of the sweep's disk."""
+        try:
+            return self.asker.ask(history)
+        except OSError as error:
+            raise RuntimeError(f"the search {self.plan.settings.search.name!r} fails: {error}") from error
 
     def admit(self, point: Point | None) -> None:
         """Take a point that the searcher asks for, as often as it is to be run."""
@@ -558,14 +565,15 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
                 sweep.reason, sweep.mistake = "a mistake", error
                 sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
-            except OSError as error:
-                mistake = sweep.mistake = unwritable_sweep(sweep, program, error)
-                sweep.reason = mistake.what
-                executor.stop(sweep.plan.settings.launcher.grace)
-                return FAILED
             except Exception as error:  # noqa: BLE001  of a searcher, or our own: raised when all is closed
+                if isinstance(error, OSError) and is_of_disk(error):
+                    mistake = sweep.mistake = unwritable_sweep(sweep, program, error)
+                    sweep.reason = mistake.what
+                    executor.stop(sweep.plan.settings.launcher.grace)
+                    return FAILED
                 sweep.reason, sweep.mistake = f"{type(error).__name__}: {error}", error
-                sweep.cancel(executor, sweep.plan.settings.launcher.grace)
+                with suppress(OSError):  # as many open files as there may be, or whatever else began it
+                    sweep.cancel(executor, sweep.plan.settings.launcher.grace)
                 return FAILED
     finally:
         sweep.give_up()

@@ -64,9 +64,14 @@ def link_latest(template: str, directory: str, folder: str) -> None:
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EACCES, errno.EPERM)
 
 
+def is_of_disk(error: OSError) -> bool:
+    """Whether it is the error of a disk that is full or gone."""
+    return error.errno in _DISK
+
+
 def unwritable(error: OSError, what: str, where: str, hint: str) -> RecordError:
     """Return the error for a disk that is full or gone; what else it may be is a bug, and raised again."""
-    if error.errno not in _DISK:
+    if not is_of_disk(error):
         raise error
     return RecordError(
         f"{what} cannot be written: {error.strerror or error}", str(error.filename or where), hint

@@ -158,6 +158,33 @@ def test_a_full_disk_ends_a_sweep_that_goes_on_when_there_is_room(parabola, smal
     assert sorted(set(ends)) == list(range(200))
 
 
+@pytest.mark.parametrize("error", ["ConnectionRefusedError", "PermissionError", "RuntimeError"])
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_search_that_fails_ends_its_sweep_in_order(parabola, error, blind):
+    parabola.write(
+        sweeper__search__mine="_target_: mine.Mine\n",
+        mine_py=f"""
+            import errno
+
+            class Mine:
+                blind = {blind}  # such a one is asked in the thread of the loop
+
+                def ask(self, space, history, rng):
+                    if len(history.ended) < 3:
+                        return space.complete(lambda parameter: parameter.domain.sample(rng))
+                    raise {error}(errno.EACCES, "no answer")
+        """,
+    )
+    ended = parabola.run("--search", "mine", "x=interval(0,9)", "sweeper.sweep.dir=here", code=1)
+    assert "no answer" in ended.err
+    assert "in ask" in ended.err, "its traceback is shown"
+    assert "records cannot be written" not in ended.err
+    with (parabola.folder / "here/sweep.jsonl").open() as file:
+        assert json.loads(list(file)[-1])["event"] == "stop"
+    assert parabola.query("select status from sweeps") == [("FAILED",)]
+    assert parabola.query("select status from runs") == [("COMPLETED",)] * 3
+
+
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
