@@ -308,12 +308,11 @@ class Sweep:
 
     def next_run(self, thinker: ThreadPoolExecutor) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
-        settings = self.plan.settings.search
-        if self.lined_up:
-            return self.runs[self.lined_up.pop(0)]
         limit = self.limit()
-        if settings.timeout is not None and time.monotonic() - self.began >= settings.timeout:
-            self.reason = f"the time of {settings.timeout:g} s is over"
+        if self.is_time_over():
+            self.reason = f"the time of {self.plan.settings.search.timeout:g} s is over"
+        elif self.lined_up:
+            return self.runs[self.lined_up.pop(0)]
         elif limit is not None and len(self.trials) >= limit:
             self.exhausted = "all trials made" if self.searching else "all points run"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
@@ -322,6 +321,11 @@ class Sweep:
         else:
             self.admit(self.ask(self.trials.history()))
         return None
+
+    def is_time_over(self) -> bool:
+        """Whether no run may start any more."""
+        timeout = self.plan.settings.search.timeout
+        return timeout is not None and time.monotonic() - self.began >= timeout
 
     def ask(self, history: History) -> Point | None:
         """Ask the searcher, which may be anybody's: an OSError of it tells nothing of the sweep's disk."""
@@ -443,7 +447,7 @@ class Sweep:
         retries = settings.retries if outcome.cause in settings.causes() else 0
         if outcome.cause == "lost":
             retries = max(settings.retries, _RETRIES_OF_LOST)
-        if outcome.status != FAILED or job.attempt > retries or self.reason:
+        if outcome.status != FAILED or job.attempt > retries or self.reason or self.is_time_over():
             return False
         self.journal.write("end", number=job.number, attempt=job.attempt, again=True, **journaled(outcome))
         self.view.progress.stop(job.number)

@@ -265,6 +265,35 @@ def test_a_time_limit_lets_running_runs_finish(parabola):
     assert "the time of 0.5 s is over" in ended.out
 
 
+SLEEPS = """
+    import os, sweeper, time
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        time.sleep(0.3)
+        if cfg.name == "dies":
+            os._exit(1)
+    if __name__ == "__main__":
+        train()
+"""
+
+
+def test_a_time_limit_holds_for_repeats_which_a_resumed_sweep_makes(parabola):
+    parabola.write(train_py=SLEEPS)
+    ended = parabola.run("-m", "x=1", "sweeper.search.repeats=5", "--timeout", "0.4")
+    assert 1 <= len(ended.results) < 4
+    assert "the time of 0.4 s is over" in ended.out
+    assert "5 COMPLETED" in parabola.run("--resume", str(ended.sweep), "--timeout", "1m").out
+
+
+def test_a_time_limit_holds_for_retries(parabola):
+    parabola.write(train_py=SLEEPS)
+    words = ("-m", "name=dies", "sweeper.launcher.retries=5", "--timeout", "0.4")
+    ended = parabola.run(*words, code=1)
+    assert 1 <= len([path for path in ended.sweep.iterdir() if path.is_dir()]) < 4
+    assert [row["status"] for row in ended.results] == ["FAILED"]
+    assert "the time of 0.4 s is over" in ended.out
+
+
 def test_what_runs_report_is_in_the_database_with_its_steps(parabola):
     parabola.write(
         train_py="""
