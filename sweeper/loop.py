@@ -371,25 +371,29 @@ class Sweep:
     def prepare(self, asked: _Asked) -> Job | None:
         """Return a run's job, its directory made; None, and on record, if it cannot be composed."""
         asked.attempts += 1
-        number, attempt = asked.number, asked.attempts
         try:
             overrides = self.points.overrides(asked.point)
             composed = self.plan.compose(overrides)
-            job = self.maker.make(number, attempt, "", composed, overrides, asked.params)
-            # The second attempt at run 3 is 3.1.
-            first = asked.directories[0] if asked.directories else self.maker.subdirectory(job, composed)
-            name = self.free_name(first if attempt == 1 else f"{first}.{attempt - 1}")
+            job = self.maker.make(asked.number, asked.attempts, "", composed, overrides, asked.params)
+            name = self.maker.subdirectory(job, composed)
         except SweeperError as error:
             if not self.order and not self.live:
                 raise
             self.fail(asked, error)
             return None
-        asked.directories.append(name)
-        taken = self.held[number] = {key: values.pop(0) for key, values in self.free.items()}
-        more = {"resources": taken} if taken else {}
-        self.journal.write("start", number=number, attempt=attempt, directory=name, **more)
-        job = job._replace(directory=make_directory(self.place(name), fixed=True))
+        taken = self.held[asked.number] = {key: values.pop(0) for key, values in self.free.items()}
+        job = job._replace(directory=self.begin(asked, name, taken))
         return job._replace(env={**job.env, **taken, **self.trackers.environment(job)})
+
+    def begin(self, asked: _Asked, name: str, resources: Mapping[str, str] = {}) -> str:
+        """Put the beginning of an attempt on record, and return its directory, made."""
+        if asked.directories:  # the second attempt at run 3 is 3.1
+            name = f"{asked.directories[0]}.{asked.attempts - 1}"
+        name = self.free_name(name)
+        asked.directories.append(name)
+        more = {"resources": resources} if resources else {}
+        self.journal.write("start", number=asked.number, attempt=asked.attempts, directory=name, **more)
+        return make_directory(self.place(name), fixed=True)
 
     def free_name(self, name: str) -> str:
         """Return a directory's name that no run of the sweep has: the name itself, or with -2, -3."""
@@ -402,10 +406,8 @@ class Sweep:
 
     def fail(self, asked: _Asked, error: SweeperError) -> None:
         """Take note of a point whose config cannot be composed, when others could be."""
-        path = os.path.join(self.maker.sweep_directory, str(asked.number))
-        job = self.maker.make(
-            asked.number, asked.attempts, make_directory(path, fixed=False), self.plan.base, (), asked.params
-        )
+        directory = self.begin(asked, str(asked.number))
+        job = self.maker.make(asked.number, asked.attempts, directory, self.plan.base, (), asked.params)
         outcome = Outcome(FAILED, started=now(), ended=now(), error=str(error))
         os.makedirs(job.records, exist_ok=True)
         write_record(job, outcome)

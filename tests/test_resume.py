@@ -117,6 +117,35 @@ def test_what_was_running_is_run_again_under_a_new_attempt(slow):
     assert "of them made before" in ended.out
 
 
+def test_a_run_whose_config_does_not_compose_keeps_its_directory(project):
+    project.write(
+        config="defaults: [a: one, b: one]\n",
+        a__one="{}",
+        a__two="defaults: [/c: '${b}']\n",
+        b__one="{}",
+        b__two="{}",
+        c__one="{}",
+        train_py="""
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                return 1
+        """,
+        call_py="""
+            import sweeper
+            from train import train
+
+            result = sweeper.sweep(train, overrides=["a=one,two", "b=one,two"], resume="here", quiet=True)
+            print([run.status for run in result.runs], result.runs[-1].directory)
+        """,
+    )
+    said = f"['COMPLETED', 'COMPLETED', 'COMPLETED', 'FAILED'] {project.folder}/here/3\n"
+    assert project.run("call.py").out == said
+    assert project.run("call.py").out == said
+    assert project.run("-m", "sweeper", "import", "here", "--db", "new.db").out == "4 runs read into new.db\n"
+
+
 def test_a_run_that_completed_without_its_end_being_noted_is_not_repeated(slow):
     slow.run("-m", "x=1,2", "sweeper.sweep.dir=here")
     journal = slow.folder / "here/sweep.jsonl"
