@@ -540,7 +540,7 @@ def sweep(  # noqa: PLR0913  named, all but the first
         config: a config file's path, or a config; by default what the decorator names.
         overrides: as on the command line, ranges included.
         search: an option of `sweeper/search`.
-        trials: runs in all.
+        trials: points to run in all.
         jobs: runs at the same time.
         maximize: whether the highest score is best.
         quiet: whether nothing is printed.

@@ -31,7 +31,7 @@ FLAGS = (
     Flag(("--multirun", "-m"), "run a grid or a search instead of a single run"),
     Flag(("--search",), "search the space", "NAME", "sweeper/search={}", sweeps=True),
     Flag(("--pruner",), "end runs early that lag behind", "NAME", "sweeper/pruner={}"),
-    Flag(("--trials",), "runs of the sweep in all", "N", "sweeper.search.trials={}", sweeps=True),
+    Flag(("--trials",), "points to run in all", "N", "sweeper.search.trials={}", sweeps=True),
     Flag(("--jobs",), "runs at the same time", "N", "sweeper.launcher.jobs={}"),
     Flag(("--timeout",), "start no run after this time: 90, 30m, 2h", "TIME", "sweeper.search.timeout={}"),
     Flag(("--maximize",), "the highest score is best", "", "sweeper.objective.direction=maximize"),

@@ -49,12 +49,10 @@ from .records import (
 from .results import RunResult, write_results
 from .runs import JobMaker, is_of_disk, make_directory, unwritable
 from .search import Asker
-from .settings import LISTED
 from .track import Trackers
 from .trials import Trials
 from .view import View, command_line, show_param
 
-DEFAULT_TRIALS = 20
 INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
 THE_RECORDS = "The sweep's records"
 _POLL = 0.25  # seconds between looks at what runs report
@@ -113,11 +111,6 @@ class Sweep:
     def plan(self) -> Plan:
         """What was asked for."""
         return self.points.plan
-
-    @property
-    def searching(self) -> bool:
-        """Whether scores decide what comes next, or would."""
-        return self.plan.settings.search.name not in LISTED
 
     def open(self, asked: _Asked) -> None:
         """Take note of a run that is asked for."""
@@ -308,13 +301,13 @@ class Sweep:
 
     def next_run(self, thinker: ThreadPoolExecutor) -> _Asked | None:
         """Return the run to start next; None if the searcher is at work, or for a reason."""
-        limit = self.limit()
+        limit = self.points.limit
         if self.is_time_over():
             self.reason = f"the time of {self.plan.settings.search.timeout:g} s is over"
         elif self.lined_up:
             return self.runs[self.lined_up.pop(0)]
         elif limit is not None and len(self.trials) >= limit:
-            self.exhausted = "all trials made" if self.searching else "all points run"
+            self.exhausted = "all points run" if self.points.listed else "all trials made"
         elif self.asker.thinks:  # in a thread, so that what runs is looked after meanwhile
             history = self.trials.history()
             self.asking = thinker.submit(self.ask, History(list(history.ended), history.pending))
@@ -337,7 +330,7 @@ class Sweep:
     def admit(self, point: Point | None) -> None:
         """Take a point that the searcher asks for, as often as it is to be run."""
         if point is None:
-            self.exhausted = "the space is exhausted" if self.searching else "all points run"
+            self.exhausted = "all points run" if self.points.listed else "the space is exhausted"
         else:
             self.repeat(len(self.trials), point)
 
@@ -349,11 +342,6 @@ class Sweep:
             self.journal.write("ask", number=number, point=point_texts(point), params=dict(asked.params))
             self.open(asked)
             self.lined_up.append(number)
-
-    def limit(self) -> int | None:
-        """Return how many runs there may be."""
-        trials = self.plan.settings.search.trials
-        return DEFAULT_TRIALS if trials is None and self.searching else trials
 
     def launch(self, executor: Executor, asked: _Asked) -> None:
         """Make a directory for a run and hand its job to the executor."""
@@ -495,7 +483,7 @@ class Sweep:
         if settings.patience and trials.least is not None and trials.since >= settings.patience:
             self.reason = f"no better score in {trials.since * trials.repeats} runs"
         usable = outcome.score is not None or outcome.values
-        if self.searching and progress.ended == 1 and outcome.status == COMPLETED and not usable:
+        if not self.points.listed and progress.ended == 1 and outcome.status == COMPLETED and not usable:
             self.reason = "no score to search by"
             self.mistake = UsageError(
                 f"A search needs a score, and the first run has none: {outcome.note or 'nothing returned'}",

@@ -17,7 +17,7 @@ from .errors import ConfigError, KeyAbsentError, SpaceError, nearest
 from .grammar import NOTHING, Glob, Override, show
 from .plan import OWN, Plan
 from .records import Point
-from .settings import LISTED
+from .settings import DEFAULT_TRIALS, LISTED
 from .space import Parameter, Space, declared, parameter, without_signs
 
 
@@ -26,11 +26,17 @@ class Points:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.listed = plan.settings.search.name in LISTED
+        self.listed = plan.settings.search.name in LISTED  # so that no score decides what comes next
         self.constraints = _constraints(plan.settings.search.constraint)
         self._branches: dict[tuple[Any, ...], tuple[Composed, list[Override]]] = {}
         self._declared: set[str] | None = None
         self.space = self._find_space()
+
+    @property
+    def limit(self) -> int | None:
+        """How many points are run at the most; None for all of a list."""
+        trials = self.plan.settings.search.trials
+        return DEFAULT_TRIALS if trials is None and not self.listed else trials
 
     def compose(self, point: Point) -> Composed:
         """Return the config of a point."""

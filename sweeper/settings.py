@@ -152,11 +152,11 @@ HELP = {
     "sweep.dir": "directory of a sweep; one that is taken gets -2",
     "sweep.subdir": "directory of a run, inside of the sweep's",
     "search.name": "the search: an option of the group sweeper/search",
-    "search.trials": "runs in all; without it 20, and for a grid all of it",
+    "search.trials": "points to run in all; without it 20, and for a grid all of it",
     "search.seed": "seed of the search and of its runs; drawn and recorded if null",
     "search.timeout": "time after which no run starts: 90, 30m, 2h",
     "search.target": "score that ends the sweep when it is reached",
-    "search.patience": "ended runs without a better score after which no run starts",
+    "search.patience": "points in a row without a better score, after which no run starts",
     "search.repeats": "runs of each point, under seeds of their own; their mean is the point's score",
     "search.first": "points to try first, after the config's own: a list of mappings from key to value",
     "search.constraint": "what a point must satisfy: 'depth * width < 64', or a list of such",
@@ -190,8 +190,9 @@ HELP = {
     "callbacks": "objects that are told of runs",
 }
 
-# The searches that run a list of points, and need no score.
+# The searches that run a list of points, and need no score; the others end by themselves after so many.
 LISTED = ("grid", "zip", "points")
+DEFAULT_TRIALS = 20
 
 # The options that ship, by group: what each says beside its name.
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {

@@ -18,7 +18,6 @@ from .journal import Earlier, Journal, has_begun, locked, read_journal, write_sw
 from .launch import Launcher, make_launcher
 from .live import view_for
 from .loop import (
-    DEFAULT_TRIALS,
     INTERRUPTED,
     LEFT,
     THE_RECORDS,
@@ -231,8 +230,7 @@ def planned(asker: Asker, points: Points) -> int | None:
     settings, size = points.plan.settings.search, asker.size()
     if size is not None and points.constraints:
         return None  # to know it would be to try them all
-    limit = DEFAULT_TRIALS if settings.trials is None and not points.listed else settings.trials
-    known = [count for count in (limit, size) if count is not None]
+    known = [count for count in (points.limit, size) if count is not None]
     return min(known) * settings.repeats if known else None
 
 
@@ -240,10 +238,10 @@ def _headline(sweep: Sweep, slots: int) -> str:
     settings = sweep.plan.settings
     total = sweep.view.progress.total
     each = f", {sweep.trials.repeats} of each point" if sweep.trials.repeats > 1 else ""
-    goal = sweep.maker.objective.describe() if sweep.searching else ""
+    goal = "" if sweep.points.listed else sweep.maker.objective.describe()
     done = f", {len(sweep.order)} of them made before" if sweep.order else ""
     note = ""
-    if not sweep.searching and sweep.plan.base.space:
+    if sweep.points.listed and sweep.plan.base.space:
         note = "\nnote: a grid does not search what _space_ declares; give a search, such as --search tpe"
     first = headline(settings.search.name, total, slots, goal, each)
     return f"{first}{done}\nin {os.path.relpath(sweep.maker.sweep_directory)}{note}"
@@ -264,7 +262,7 @@ def _sweep_directory(plan: Plan, program: Program, maker: JobMaker) -> str:
 
 def _say_end(sweep: Sweep, program: Program) -> None:
     """Print what came of a sweep, and write its best point as a file."""
-    results, objective = sweep.results(), sweep.maker.objective
+    results, objective, searching = sweep.results(), sweep.maker.objective, not sweep.points.listed
     directory = os.path.relpath(sweep.maker.sweep_directory)
     resume = words_to_resume(program, directory)
     if sweep.reason == LEFT:
@@ -291,9 +289,9 @@ def _say_end(sweep: Sweep, program: Program) -> None:
             )
     ended = Ended(
         reason=sweep.reason, directory=directory, objective=objective, counts=counts,
-        seconds=time.monotonic() - sweep.began, searching=sweep.searching, standings=standings,
+        seconds=time.monotonic() - sweep.began, searching=searching, standings=standings,
         front=front_of(results, objective) if objective.several else [],
-        importances=importances(sweep.points.space.active, sweep.trials.history()) if sweep.searching else {},
+        importances=importances(sweep.points.space.active, sweep.trials.history()) if searching else {},
         repeat=repeat, experiment=experiment, resume=resume if sweep.reason == INTERRUPTED else "",
     )  # fmt: skip
     sweep.view.last(summary(ended))
@@ -303,22 +301,24 @@ def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     """List the command lines of a sweep's runs, and run none."""
     settings = plan.settings.search
     searcher = make_searcher(settings)
-    found = checked_points(plan, program, searcher)
-    asker = Asker(searcher, found.space, settings.seed or 0, _first_points(found))
-    limit = settings.trials
-    if not found.listed:
-        limit = len(asker.first) if asker.thinks else limit or DEFAULT_TRIALS
-        if asker.thinks:
-            write("# the first runs; what comes next is decided by the scores")
-        elif settings.seed is None:
-            write("# with the seed 0; one is drawn where sweeper.search.seed is null")
+    points = checked_points(plan, program, searcher)
+    warm = warm_start(settings, points, plan.settings.goal())
+    asker = Asker(searcher, points.space, settings.seed or 0, [*_first_points(points), *warm.first])
+    limit = points.limit
+    if asker.thinks:
+        limit = len(asker.first[:limit])
+        write("# the first runs; what comes next is decided by the scores")
+    elif not points.listed and settings.seed is None:
+        write("# with the seed 0; one is drawn where sweeper.search.seed is null")
     asked: list[Trial] = []
     for _ in itertools.count() if limit is None else range(limit):
         point = asker.ask(History((), asked))
         if point is None:
             break
         asked.append(Trial(len(asked), point))
-        overrides = found.overrides(point)
+        overrides = points.overrides(point)
         plan.compose(overrides)
         texts = [o.text for o in overrides if not is_setting(o)]
-        write(command_line([*program.words, *program.flags, *texts]))
+        line = command_line([*program.words, *program.flags, *texts])
+        for _ in range(settings.repeats):
+            write(line)

@@ -146,6 +146,22 @@ def test_a_dry_run_lists_all_points_of_a_search_that_needs_no_scores(plane):
     assert len(plane.run("--search", "tpe", "x=interval(0,9)", "--dry-run").out.splitlines()) == 2
 
 
+def test_a_dry_run_lists_each_run_of_a_point(plane):
+    words = ("-m", "x=1,2,3", "sweeper.search.repeats=2", "--trials", "2")
+    listed = plane.run(*words, "--dry-run").out.splitlines()
+    assert [line.split("x=")[1] for line in listed] == ["1", "1", "2", "2"]
+    assert [row["x"] for row in plane.run(*words).results] == ["1", "1", "2", "2"]
+
+
+def test_a_dry_run_lists_what_a_warm_start_tries_first(plane):
+    plane.run("-m", "x=4,5", "sweeper.sweep.dir=before")
+    words = ("--search", "tpe", "x=interval(0,9)", "sweeper.search.warm_start=before", "--trials", "2")
+    listed = plane.run(*words, "--dry-run").out.splitlines()[1:]
+    assert [float(line.split("x=")[1]) for line in listed] == [
+        float(row["x"]) for row in plane.run(*words).results
+    ]
+
+
 @pytest.mark.parametrize(
     ("space", "said"),
     [

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from ..records import History, Point, derive_seed
+from ..settings import DEFAULT_TRIALS
 from ..space import Parameter, Space
 
 _DIMENSIONS = 64  # of the streams; parameters beyond are drawn at random
@@ -59,7 +60,7 @@ class Lhs(_Stream):
     """
 
     def __init__(self, samples: int | None = None) -> None:
-        self.samples = samples or 20
+        self.samples = samples or DEFAULT_TRIALS
 
     def _vector(self, index: int) -> Any:
         from scipy.stats import qmc
