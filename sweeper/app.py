@@ -128,7 +128,7 @@ class _Start:
         plan = make_plan(search, name, overrides, sweeping=sweeping, schema=self.schema)
         if not command.multirun and "--run" not in command and _mode(plan) == "MULTIRUN":
             command.multirun = True
-            plan = make_plan(search, name, overrides, sweeping=True, schema=self.schema)
+            plan = make_plan(search, name, plan.overrides, sweeping=True, schema=self.schema)
         if not command.multirun and not shows:
             refuse_sweeps(overrides)
         program = program_of(self.function, command)

@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 
     search: SearchPath
     primary: str | None
-    overrides: Sequence[Override]  # as typed, sweeps included
+    overrides: Sequence[Override]  # as typed, sweeps included, but for those that were replaced
     base: Composed  # without the sweeps
     settings: Settings
     schema: Any = None  # the class that gives the config its types
@@ -56,6 +56,7 @@ def make_plan(
     Raises:
         SweeperError: for whatever in it, or in the config, has no meaning.
     """
+    overrides = last_words(overrides)
     base_overrides = [o for o in overrides if not o.sweeps]
     for override in overrides:
         if override.sweeps and override.name.startswith(OWN):
@@ -73,6 +74,28 @@ def make_plan(
                 raise
             conditional.append(error.override)
     return Plan(search, primary, overrides, base, read_settings(base), schema)
+
+
+def last_words(overrides: Sequence[Override]) -> list[Override]:
+    """Return overrides without the sweeps whose key a later one sets: the last word counts.
+
+    Hydra runs such a point once for each of the values that were taken back. What a sweep would have
+    added, the next override of the key adds.
+    """
+    last = {override.name: at for at, override in enumerate(overrides)}
+    signs: dict[str, str] = {}  # of the sweeps that were left out, by name
+    found: list[Override] = []
+    for at, override in enumerate(overrides):
+        sign = signs.pop(override.name, "")
+        if sign and not override.sign:
+            override = override._replace(sign=sign, text=f"{sign}{override.text}")  # noqa: PLW2901
+        if override.sweeps and at < last[override.name]:
+            signs[override.name] = override.sign
+            words = f"'{override.text}' is not swept: '{overrides[last[override.name]].text}' comes after it"
+            print(f"note: {words}", file=sys.stderr)  # noqa: T201
+        elif sign != "+" or override.sign != "~":  # what would have been added needs no deleting
+            found.append(override)
+    return found
 
 
 def read_settings(composed: Composed) -> Settings:

@@ -1,5 +1,7 @@
 """Which points a sweep runs: lists of them, those to try first, those that constraints allow."""
 
+import re
+
 import pytest
 
 TRAIN = """
@@ -144,6 +146,45 @@ def test_a_dry_run_lists_all_points_of_a_search_that_needs_no_scores(plane):
         listed = [line.split("x=")[1] for line in plane.run(*words, "--dry-run").out.splitlines()]
         assert listed == [row["x"] for row in plane.run(*words).results]
     assert len(plane.run("--search", "tpe", "x=interval(0,9)", "--dry-run").out.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "made"),
+    [
+        ("x=1,2 x=5", ["x=5"]),
+        ("x=5 x=1,2", ["x=5 x=1", "x=5 x=2"]),
+        ("x=1,2 x=3,4", ["x=3", "x=4"]),
+        ("x=1,2 x=5 x=7", ["x=5 x=7"]),
+        ("+z=1,2 z=5", ["+z=5"]),
+        ("+z=1,2 z=5 z=7", ["+z=5 z=7"]),
+        ("+z=1,2 z=3,4", ["+z=3", "+z=4"]),
+        ("++z=1,2 z=5", ["++z=5"]),
+        ("y=1,2 ~y", ["'~y'"]),
+        ("+z=1,2 ~z", [""]),
+        ("m=a,b m=b", ["m=b"]),
+        ("+n=a,b n=b", ["+n=b"]),
+        ("--search random x=interval(0,1) x=0.25 y=3,4", ["x=0.25 y=3", "x=0.25 y=4"]),
+        ("sweeper.space={x: [6, 7]} x=1,2 x=5", ["x=5"]),
+        ("--search random m=a,b m=b y=3,4", ["m=b y=3 m.k=1", "m=b y=3 m.k=2", "m=b y=4 m.k=1", "m=b y=4 m.k=2"]),
+    ],
+)  # fmt: skip
+def test_the_last_override_of_a_key_counts(plane, words, made):
+    plane.write(config="defaults: [m: a]\nx: 1\ny: 3\n", m__a="{}", m__b="k: 1\n_space_: {k: [1, 2]}\n")
+    plane.write(n__a="{}", n__b="{}")
+    ended = plane.run("-m", *re.findall(r"[^ {]+(?:{.*?})?", words), "--dry-run")
+    listed = [line for line in ended.out.splitlines() if not line.startswith("#")]
+    assert sorted(listed) == [f"python train.py {point}".strip() for point in made]
+    assert "Traceback" not in ended.err
+
+
+def test_a_key_that_is_swept_and_then_set_is_recorded_with_the_value_that_it_had(plane):
+    ended = plane.run("-m", "x=1,2", "y=0", "x=5")
+    assert ended.err == "note: 'x=1,2' is not swept: 'x=5' comes after it\n"
+    assert [row["score"] for row in ended.results] == ["4"]
+    assert "x" not in ended.results[0]
+    assert ended.record(0)["params"] == {}
+    ended = plane.run("--search", "random", "x=interval(0,1)", "x=0.25", code=2)
+    assert "There is nothing to search" in ended.err
 
 
 def test_a_dry_run_lists_each_run_of_a_point(plane):
