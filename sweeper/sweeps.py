@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from typing import Any
 
 from .callbacks import Callbacks
-from .errors import RecordError, SpaceError, UsageError
+from .errors import RecordError, SettingsError, SpaceError, UsageError
 from .findings import importances, write_best
 from .grammar import show
 from .job import bind
@@ -35,6 +35,7 @@ from .records import History, Point, Program, Trial, now
 from .results import SweepResult, front_of, standings_of
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, writing
 from .search import Asker, Lister, Searcher, make_searcher
+from .settings import Settings
 from .track import SweepRecord, open_trackers
 from .trials import Trials
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, headline, summary
@@ -138,8 +139,10 @@ def checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) ->
 
     Raises:
         SpaceError: if there is nothing to search, or no end of a grid.
+        SettingsError: if it is to end by a score that there is not.
     """
     points = Points(plan)
+    _check_budget(plan.settings)
     if points.listed:
         Asker(searcher, points.space, 0).size()  # so that one without end is refused
     elif plan.settings.goal().several and not getattr(searcher, "several", False):
@@ -157,6 +160,17 @@ def checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) ->
     bind(program.function, points.compose(points.space.first()).config())
     points.check()
     return points
+
+
+def _check_budget(settings: Settings) -> None:
+    """Refuse what waits for a score, where there is none."""
+    for name in ("target", "patience"):
+        if settings.goal().several and getattr(settings.search, name) is not None:
+            raise SettingsError(
+                f"sweeper.search.{name} follows one score, and the objectives are several",
+                f"    {settings.goal().describe()}",
+                "Leave it out; trials and timeout end such a sweep.",
+            )
 
 
 def _is_left(launcher: Launcher, plan: Plan, searcher: Searcher | Lister) -> bool:

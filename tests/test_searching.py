@@ -193,6 +193,33 @@ def test_a_pruner_ends_runs_that_lag_behind(project, words):
     assert last["step"] < 39
 
 
+def test_a_pruner_ends_runs_of_this_process_at_the_very_report(project):
+    project.write(config="x: 0.0\nepochs: 9\n", train_py=EPOCHS.replace("time.sleep(0.02)", "pass"))
+    words = ("--pruner", "threshold", "sweeper.pruner.upper=6", "sweeper/launcher=inline")
+    ended = project.run("-m", "x=0,9", *words)
+    assert [row["status"] for row in ended.results] == ["COMPLETED", "PRUNED"]
+    assert len((ended.sweep / "1/.sweeper/metrics.jsonl").read_text().splitlines()) == 1
+    steps = project.query("select number, count(*) from metrics join runs on runs.id = run_id group by 1")
+    assert steps == [(0, 9), (1, 1)], "each report is told once"
+
+
+@pytest.mark.parametrize("setting", ["run_timeout=1", "memory=1GiB", "threads=1"])
+def test_what_runs_of_this_process_cannot_be_kept_to_is_refused(bowl, setting):
+    words = ("-m", "x=1,2", "sweeper/launcher=inline")
+    ended = bowl.run(*words, f"sweeper.launcher.{setting}", code=2)
+    assert f"'inline' cannot keep its runs to sweeper.launcher.{setting.partition('=')[0]}" in ended.err
+    assert not (bowl.folder / "multirun").exists()
+    bowl.run(*words)
+
+
+@pytest.mark.parametrize("setting", ["target=1", "patience=2"])
+def test_what_waits_for_a_score_is_refused_where_the_objectives_are_several(project, setting):
+    project.write(config="x: 1.0\ny: 1.0\nsweeper: {objective: {metric: [cost, gain]}}\n", train_py=TWO)
+    ended = project.run("-m", "x=1,2", f"sweeper.search.{setting}", code=2)
+    assert f"sweeper.search.{setting.partition('=')[0]} follows one score" in ended.err
+    project.run("-m", "x=1,2")
+
+
 def test_hyperband_ends_some_runs_early_and_gives_others_time(project):
     project.write(config="x: 0.0\nepochs: 12\n", train_py=EPOCHS)
     ended = project.run("-m", "x=range(0,14)", "--pruner", "hyperband", "sweeper.pruner.max_step=9")

@@ -1,7 +1,8 @@
 """Runs in the launching process, one after the other: for a debugger.
 
 Nothing isolates them: state, folder and environment leak as they would in a loop, but for what
-`job.surroundings` puts back.
+`job.surroundings` puts back. Nor can one be ended, or kept to limits, from outside: settings that ask for
+that are refused.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from ..errors import SettingsError
 from ..job import call
 from ..output import teed
 from ..records import Job, Outcome, Program
@@ -21,7 +23,13 @@ class Inline:
     slots = 1
 
     def __init__(self, settings: LauncherSettings) -> None:
-        pass
+        for name in ("run_timeout", "memory", "threads"):
+            if getattr(settings, name) is not None:
+                raise SettingsError(
+                    f"The launcher 'inline' cannot keep its runs to sweeper.launcher.{name}",
+                    "they are made in the launching process",
+                    f"Leave it out, or write sweeper.launcher.{name}=null.",
+                )
 
     def open(self, program: Program) -> _InlineExecutor:
         """Return an executor that runs what it is given before it returns."""
