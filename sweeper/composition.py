@@ -292,7 +292,7 @@ def _lift_spaces(tree: dict[Any, Any], path: str, found: dict[str, Any]) -> None
                     f"'{path}{SPACE}' must map keys to ranges, not be {declared!r}",
                     hint="Write, for example, _space_: {depth: 'range(2, 9)'}",
                 )
-            for key, value in _flat(declared, ""):
+            for key, value in flatten(declared):
                 if value is not None:
                     found[key[1:] if key.startswith("/") else f"{path}{key}"] = value
     for key, value in tree.items():
@@ -300,15 +300,13 @@ def _lift_spaces(tree: dict[Any, Any], path: str, found: dict[str, Any]) -> None
             _lift_spaces(value, f"{path}{key}.", found)
 
 
-def _flat(tree: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
+def flatten(tree: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a tree that are no mappings themselves, by dotted key."""
     for key, value in tree.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{path}{key}.")
+            yield from flatten(value, f"{path}{key}.")
         else:
             yield f"{path}{key}", value
-
-
-flatten = _flat
 
 
 # ------------------------------------------------------------------------------------- for people

@@ -150,8 +150,7 @@ class Points:
         plan = self.plan
         typed = {o.name: o for o in plan.overrides if o.sweeps}
         fixed = {o.name for o in plan.overrides if not o.sweeps}
-        listed = dict(flatten(dict(plan.settings.space), ""))
-        for key, value in listed.items():
+        for key, value in dict(flatten(plan.settings.space)).items():
             override = declared(key, value, "sweeper.space")
             if override.name not in fixed:
                 typed.setdefault(override.name, override)
