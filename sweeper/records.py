@@ -216,6 +216,15 @@ def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
 
 
+def undominated(losses: Sequence[tuple[float, ...]]) -> list[int]:
+    """Return the places of the losses that no others dominate, the Pareto front, in the losses' order."""
+    found: list[int] = []
+    for at in sorted(range(len(losses)), key=lambda at: losses[at]):  # what dominates comes first
+        if not any(dominates(losses[other], losses[at]) for other in found):
+            found.append(at)
+    return found
+
+
 def now() -> str:
     """Return the time, in ISO 8601 with the zone."""
     return datetime.now().astimezone().isoformat(timespec="milliseconds")

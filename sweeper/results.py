@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from . import yamls
 from .errors import RecordError
 from .grammar import show
-from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, dominates
+from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, undominated
 from .standings import Standing, Standings
 
 _TOP = 5  # runs in the table of a notebook
@@ -218,9 +218,8 @@ def front_of(runs: Iterable[RunResult], objective: Objective) -> list[RunResult]
     """Return the runs that no other run beats in every objective: the Pareto front, by number."""
     count = len(objective.directions)
     valued = [r for r in runs if r.status == COMPLETED and len(r.outcome.values) == count]
-    losses = {run.number: objective.losses(run.outcome.values) for run in valued}
-    front = [r for r in valued if not any(dominates(other, losses[r.number]) for other in losses.values())]
-    return sorted(front, key=lambda run: run.number)
+    front = undominated([objective.losses(run.outcome.values) for run in valued])
+    return sorted((valued[at] for at in front), key=lambda run: run.number)
 
 
 _FIXED = ("number", "status", "score", "seconds")

@@ -11,7 +11,7 @@ import sweeper
 from sweeper.errors import SweeperError
 from sweeper.findings import importances
 from sweeper.grammar import parse
-from sweeper.records import History, Trial
+from sweeper.records import History, Trial, dominates, undominated
 from sweeper.space import Space, parameter
 
 BOWL = """
@@ -531,6 +531,17 @@ def test_any_sampler_of_optunas_and_any_class_is_a_search(bowl):
     words = ("--search", "qmc", "--trials", "6", "x=interval(0,10)", "sweeper.search.seed=1")
     one, two = (bowl.run(*words).results for _ in range(2))
     assert [row["x"] for row in one] == [row["x"] for row in two]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_front_is_what_no_other_dominates(count):
+    rng = Random(count)
+    losses = [tuple(float(rng.randrange(6)) for _ in range(count)) for _ in range(80)]
+    front = undominated(losses)
+    assert sorted(front) == [
+        at for at, one in enumerate(losses) if not any(dominates(o, one) for o in losses)
+    ]
+    assert [losses[at] for at in front] == sorted(losses[at] for at in front)
 
 
 def test_importance_is_the_share_of_the_variance_that_a_parameter_explains_alone():

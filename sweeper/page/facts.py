@@ -20,7 +20,7 @@ from ..grammar import Swept, parse, parse_value
 from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
-from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, dominates
+from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, undominated
 from ..redact import listed, masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..standings import Standing, Standings
@@ -93,12 +93,8 @@ class Facts(NamedTuple):
 
     def front(self) -> list[int]:
         """Return the places of the runs that none beats in every objective."""
-        losses = {at: self.losses(at) for at in self.scored()}
-        found: list[int] = []
-        for at in sorted(losses, key=lambda at: losses[at]):  # what beats a run comes before it
-            if not any(dominates(losses[other], losses[at]) for other in found):
-                found.append(at)
-        return found
+        scored = self.scored()
+        return [scored[at] for at in undominated([self.losses(at) for at in scored])]
 
     def losses(self, at: int) -> tuple[float, ...]:
         """Return a run's values, each so that lower is better."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from ..records import History, Point, Trial, dominates
+from ..records import History, Point, Trial, undominated
 from ..space import Choices, Parameter, Space
 
 
@@ -63,10 +63,9 @@ def fronts(trials: Sequence[Trial]) -> list[list[Trial]]:
     """Return the trials front by front: those that none dominates, then those of the rest."""
     left, found = list(trials), []
     while left:
-        front = [t for t in left if not any(dominates(_losses(other), _losses(t)) for other in left)]
-        found.append(front)
-        numbers = {trial.number for trial in front}
-        left = [trial for trial in left if trial.number not in numbers]
+        front = {*undominated(list(map(_losses, left)))}
+        found.append([trial for at, trial in enumerate(left) if at in front])
+        left = [trial for at, trial in enumerate(left) if at not in front]
     return found
 
 
