@@ -72,6 +72,7 @@ class _Asked:
     params: Mapping[str, Any]
     attempts: int = 0
     directories: list[str] = field(default_factory=list)  # of the attempts, in the sweep's
+    resources: Mapping[str, str] | None = None  # of an attempt that has begun and not ended, by variable
     result: RunResult | None = None
 
 
@@ -92,9 +93,7 @@ class Sweep:
     names: set[str] = field(default_factory=set)  # of the runs' directories
     lined_up: list[int] = field(default_factory=list)  # lined up: asked by an earlier process, or just now
     asking: Future[Point | None] | None = None  # a searcher at work
-    free: dict[str, list[str]] = field(default_factory=dict)  # values to hand out, by variable
-    held: dict[int, dict[str, str]] = field(default_factory=dict)  # those that runs have
-    begun: dict[int, dict[str, str]] = field(default_factory=dict)  # those of an earlier process's, by run
+    free: dict[str, list[str]] = field(init=False)  # resources that no run has, by variable
     live: dict[Future[Outcome], Job] = field(default_factory=dict)
     offsets: dict[int, int] = field(default_factory=dict)  # how far each run's reports are read
     reason: str = ""  # why no run starts any more
@@ -106,6 +105,10 @@ class Sweep:
     began: float = field(default_factory=time.monotonic)
     written: float = 0.0  # when results.csv was
     pause: float = _RESULTS_EVERY  # until it is again
+
+    def __post_init__(self) -> None:
+        resources = self.plan.settings.launcher.resources
+        self.free = {name: [str(value) for value in values] for name, values in resources.items()}
 
     @property
     def plan(self) -> Plan:
@@ -143,11 +146,11 @@ class Sweep:
                 asked.attempts = event["attempt"]
                 asked.directories.append(event["directory"])
                 self.names.add(event["directory"])
-                self.begun[number] = event.get("resources", {})
+                asked.resources = event.get("resources", {})
             elif event["event"] == "removed":
                 self.removed.add(number)
             elif event["event"] == "end":
-                self.begun.pop(number, None)
+                self.runs[number].resources = None
                 failed = event["status"] == FAILED and retry_failed
                 again = event["status"] == CANCELLED or failed or event.get("again", False)
                 if not again:
@@ -238,18 +241,18 @@ class Sweep:
         """Take over the runs of an earlier process that the engine has kept."""
         if not hasattr(executor, "adopt"):
             return
-        for number in [number for number in self.lined_up if number in self.begun]:
-            asked = self.runs[number]
+        for asked in [self.runs[number] for number in self.lined_up]:
+            if asked.resources is None:
+                continue
             job = self.job_again(asked, asked.attempts, self.place(asked.directories[-1]))
             future = cast("Keeper", executor).adopt(job)
             if future is None:
                 continue
-            self.lined_up.remove(number)
+            self.lined_up.remove(asked.number)
             self.trackers.start(job)
-            self.view.progress.start(number, job.params, time.time())
+            self.view.progress.start(asked.number, job.params, time.time())
             self.live[future] = job
-            self.held[number] = self.begun[number]
-            for name, value in self.begun[number].items():
+            for name, value in asked.resources.items():
                 if value in self.free.get(name, ()):  # the settings may have changed
                     self.free[name].remove(value)
 
@@ -370,17 +373,17 @@ class Sweep:
                 raise
             self.fail(asked, error)
             return None
-        taken = self.held[asked.number] = {key: values.pop(0) for key, values in self.free.items()}
-        job = job._replace(directory=self.begin(asked, name, taken))
-        return job._replace(env={**job.env, **taken, **self.trackers.environment(job)})
+        asked.resources = {key: values.pop(0) for key, values in self.free.items()}
+        job = job._replace(directory=self.begin(asked, name))
+        return job._replace(env={**job.env, **asked.resources, **self.trackers.environment(job)})
 
-    def begin(self, asked: _Asked, name: str, resources: Mapping[str, str] = {}) -> str:
+    def begin(self, asked: _Asked, name: str) -> str:
         """Put the beginning of an attempt on record, and return its directory, made."""
         if asked.directories:  # the second attempt at run 3 is 3.1
             name = f"{asked.directories[0]}.{asked.attempts - 1}"
         name = self.free_name(name)
         asked.directories.append(name)
-        more = {"resources": resources} if resources else {}
+        more = {"resources": asked.resources} if asked.resources else {}
         self.journal.write("start", number=asked.number, attempt=asked.attempts, directory=name, **more)
         return make_directory(self.place(name), fixed=True)
 
@@ -395,6 +398,7 @@ class Sweep:
 
     def fail(self, asked: _Asked, error: SweeperError) -> None:
         """Take note of a point whose config cannot be composed, when others could be."""
+        asked.resources = None
         directory = self.begin(asked, str(asked.number))
         job = self.maker.make(asked.number, asked.attempts, directory, self.plan.base, (), asked.params)
         outcome = Outcome(FAILED, started=now(), ended=now(), error=str(error))
@@ -424,8 +428,10 @@ class Sweep:
             if self.pruner.note:
                 self.view.line(f"note: {self.pruner.note}")
                 self.pruner = None
-        for name, value in self.held.pop(job.number, {}).items():
+        asked = self.runs[job.number]
+        for name, value in (asked.resources or {}).items():
             self.free.setdefault(name, []).insert(0, value)
+        asked.resources = None
         if self.makes_again(job, outcome):
             return
         self.take(job, outcome)

@@ -39,7 +39,7 @@ from .settings import Settings
 from .track import SweepRecord, open_trackers
 from .trials import Trials
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, headline, summary
-from .warm import warm_from, warm_start
+from .warm import Warm, warm_from, warm_start
 
 
 def run_sweep(
@@ -57,7 +57,7 @@ def run_sweep(
     """
     settings = plan.settings
     searcher = make_searcher(settings.search)
-    pruner = make_pruner(settings.pruner, settings.goal())
+    pruner, callbacks = make_pruner(settings.pruner, settings.goal()), Callbacks(settings.callbacks)
     points = checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
     leaving = earlier is None and _is_left(launcher, plan, searcher)
@@ -84,35 +84,48 @@ def run_sweep(
         shown = stack.enter_context(_view(plan, total, slots, stream, quiet=quiet))
         trials = Trials(objective, settings.search.repeats, warm.observed)
         sweep = Sweep(points, maker, journal, asker, trackers, shown, trials, pruner)
-        sweep.free = {name: list(map(str, v)) for name, v in settings.launcher.resources.items()}
-        if earlier is not None:  # read again, now that nobody else writes it
-            sweep.restore(read_journal(journal.path), retry_failed=earlier.retry_failed)
-            sweep.tell_trackers(sweep.results())
-        event = "begin" if earlier is None else "resume"
-        journal.write(
-            event, seed=maker.seed, epoch=maker.epoch, pid=os.getpid(),
-            overrides=list(earlier.overrides) if earlier is not None else [],
-            **({"warm": warm.journaled()} if earlier is None and settings.search.warm_start else {}),
-        )  # fmt: skip
+        _begin(sweep, earlier, warm)
         shown.begin(_headline(sweep, slots))
-        callbacks = Callbacks(settings.callbacks)
-        callbacks.start("on_multirun_start", config=plan.base.config())
-        status = conduct(sweep, launcher, program, leaving=leaving)
-        callbacks.end("on_multirun_end", config=plan.base.config())
-        trackers.close(status)
-        try:
-            if sweep.reason != LEFT:
-                sweep.write_results(now=True)
-            journal.write("stop", reason=sweep.reason, status=status, space=points.space.describe_found())
-            _say_end(sweep, program)
-        except OSError as error:
-            sweep.mistake = sweep.mistake or unwritable_sweep(sweep, program, error)
+        _see_through(sweep, launcher, program, callbacks, leaving=leaving)
     if sweep.mistake is not None:
         raise sweep.mistake
     return SweepResult(
         directory, objective, tuple(sorted(sweep.results(), key=lambda run: run.number)), sweep.reason,
         interrupted=sweep.reason == INTERRUPTED, repeats=trials.repeats,
     )  # fmt: skip
+
+
+def _begin(sweep: Sweep, earlier: Earlier | None, warm: Warm) -> None:
+    """Write a sweep's first line; or take up what an earlier process left, and write this one's."""
+    maker = sweep.maker
+    known: dict[str, Any] = {"seed": maker.seed, "epoch": maker.epoch, "pid": os.getpid()}
+    if earlier is None:
+        kept = {"warm": warm.journaled()} if sweep.plan.settings.search.warm_start else {}
+        sweep.journal.write("begin", **known, overrides=[], **kept)
+        return
+    # Read again, now that nobody else writes it.
+    sweep.restore(read_journal(sweep.journal.path), retry_failed=earlier.retry_failed)
+    sweep.tell_trackers(sweep.results())
+    sweep.journal.write("resume", **known, overrides=list(earlier.overrides))
+
+
+def _see_through(
+    sweep: Sweep, launcher: Launcher, program: Program, callbacks: Callbacks, *, leaving: bool
+) -> None:
+    """Drive a sweep to its end, and tell all who are to know what came of it."""
+    base = sweep.plan.base
+    callbacks.start("on_multirun_start", config=base.config())
+    status = conduct(sweep, launcher, program, leaving=leaving)
+    callbacks.end("on_multirun_end", config=base.config())
+    sweep.trackers.close(status)
+    try:
+        if sweep.reason != LEFT:
+            sweep.write_results(now=True)
+        space = sweep.points.space.describe_found()
+        sweep.journal.write("stop", reason=sweep.reason, status=status, space=space)
+        _say_end(sweep, program)
+    except OSError as error:
+        sweep.mistake = sweep.mistake or unwritable_sweep(sweep, program, error)
 
 
 @contextmanager

@@ -64,6 +64,14 @@ def test_a_run_is_told_from_both_sides_and_ends_in_reverse(told, node):
     ]  # fmt: skip
 
 
+def test_a_callback_that_cannot_be_made_leaves_no_sweep_behind(project):
+    project.write(train_py=SCRIPT, config="x: 1\nsweeper: {callbacks: {a: {_target_: __main__.Tel}}}\n")
+    ended = project.run("-m", "x=1,2", code=2)
+    assert "Tel" in ended.err
+    assert "Traceback" not in ended.err
+    assert not (project.folder / "multirun").exists()
+
+
 def test_a_sweep_is_told_in_the_launching_process_and_its_runs_in_theirs(told):
     lines = told("sweeper", "-m", "x=1,2")
     assert lines[:2] == ["a multirun start", "c multirun start"]
