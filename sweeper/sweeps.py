@@ -36,7 +36,7 @@ from .results import SweepResult, front_of, standings_of
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, writing
 from .search import Asker, Lister, Searcher, make_searcher
 from .settings import Settings
-from .track import SweepRecord, open_trackers
+from .track import SweepRecord, find_trackers, open_trackers
 from .trials import Trials
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, headline, summary
 from .warm import Warm, warm_from, warm_start
@@ -58,6 +58,7 @@ def run_sweep(
     settings = plan.settings
     searcher = make_searcher(settings.search)
     pruner, callbacks = make_pruner(settings.pruner, settings.goal()), Callbacks(settings.callbacks)
+    find_trackers(settings.tracker)  # so that a mistake shows before anything is made
     points = checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
     leaving = earlier is None and _is_left(launcher, plan, searcher)

@@ -538,6 +538,7 @@ def test_a_setting_that_does_not_exist_is_a_mistake(parabola):
     )
     ended = parabola.run("-m", "x=1,2", "+sweeper.tracker.mine=3", code=2)
     assert ended.err.startswith("error: sweeper.tracker.mine must be a mapping, not 3\n")
+    assert not (parabola.folder / "multirun").exists(), "it shows before anything is made"
 
 
 @pytest.mark.skipif("wandb" not in here, reason="wandb is not installed")

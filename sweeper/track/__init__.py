@@ -309,8 +309,8 @@ def _say(text: str) -> None:
     print(f"{text}\n", end="", file=sys.stderr)  # noqa: T201  in one piece: others may speak too
 
 
-def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
-    """Return the trackers that the settings name; the embedded one is always among them.
+def find_trackers(settings: Mapping[str, Any]) -> dict[str, tuple[Any, Mapping[str, Any]]]:
+    """Return class and settings of the trackers that are named; the embedded one is always among them.
 
     Raises:
         SettingsError: if there is none of a name, or it has no such setting.
@@ -319,13 +319,20 @@ def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
     for name, options in named.items():
         _check(name, options)
     if "none" in named:
-        return Trackers()
+        return {}
     named.setdefault("sqlite", {})
-    sweep = _shown(sweep)
-    kinds = {name: _kind(name, options) for name, options in named.items()}
-    found = Trackers()
-    for name, options in named.items():
-        found.lines.append(_Line(name, kinds[name], sweep, _given(options)))
+    return {name: (_kind(name, options), options) for name, options in named.items()}
+
+
+def open_trackers(settings: Mapping[str, Any], sweep: SweepRecord) -> Trackers:
+    """Return the trackers that the settings name, at work.
+
+    Raises:
+        SettingsError: if there is none of a name, or it has no such setting.
+    """
+    sweep, found = _shown(sweep), Trackers()
+    for name, (kind, options) in find_trackers(settings).items():
+        found.lines.append(_Line(name, kind, sweep, _given(options)))
     return found
 
 
