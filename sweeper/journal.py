@@ -233,6 +233,8 @@ def find_earlier(directory: str, overrides: Sequence[str], *, retry_failed: bool
         RecordError: if there is no sweep in it, or its journal does not begin.
     """
     directory = os.path.abspath(directory)
+    if os.path.islink(directory):  # such as multirun/latest, which will lead to another sweep
+        directory = os.path.normpath(os.path.join(os.path.dirname(directory), os.readlink(directory)))
     record = read_sweep(directory)
     path = os.path.join(directory, "sweep.jsonl")
     events = read_journal(path) if os.path.exists(path) else iter(())

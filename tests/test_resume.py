@@ -165,6 +165,20 @@ def test_a_run_whose_record_is_damaged_is_made_again(slow):
     assert [e["attempt"] for e in events_whole(journal) if e["event"] == "start"] == [1, 1, 2]
 
 
+def test_a_sweep_that_is_resumed_through_a_link_is_where_the_link_led(slow):
+    swept = slow.run("-m", "x=1,2", "--jobs", "2").sweep
+    journal = swept / "sweep.jsonl"
+    journal.write_text(
+        "\n".join(line for line in journal.read_text().splitlines() if '"end"' not in line) + "\n"
+    )
+    for run in (0, 1):
+        (swept / f"{run}/.sweeper/run.yaml").unlink()
+    slow.run("--resume", "multirun/latest")
+    assert slow.query("select distinct directory from runs where attempt = 2 order by 1") == [
+        (str(swept / name),) for name in ("0.1", "1.1")
+    ]
+
+
 def events_whole(journal):
     found = []
     for line in journal.read_text().splitlines():
