@@ -66,6 +66,7 @@ def import_main(main: str) -> None:
             _run(main, module, is_module=False)
     except BaseException:
         sys.modules["__main__"] = before
+        sys.modules.pop("__mp_main__", None)  # for it is marked as imported, and the next run tries again
         raise
     finally:
         importing = False

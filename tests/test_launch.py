@@ -355,6 +355,25 @@ def test_a_script_that_a_worker_cannot_import_is_said_before_anything_is_lost(pa
     assert "not in a worker" in ended.err
 
 
+def test_an_import_that_failed_is_tried_again_by_the_next_run_of_a_pooled_worker(parabola):
+    parabola.write(
+        train_py="""
+        import os
+        import sweeper
+        if __name__ != "__main__" and not os.path.exists("tried"):
+            open("tried", "w").close()
+            raise ImportError("the file server is away for a moment")
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return cfg.x
+        train()
+    """
+    )
+    ended = parabola.run("-m", "x=0,1,2", "sweeper/launcher=joblib", code=1)
+    assert [row["status"] for row in ended.results] == ["FAILED", "COMPLETED", "COMPLETED"]
+    assert "the file server is away" in ended.record(0)["error"]
+
+
 def test_a_script_that_kills_the_process_which_imports_it_is_said_too(parabola):
     parabola.write(
         train_py="""
