@@ -92,7 +92,7 @@ class _Output(logging.StreamHandler):  # type: ignore[type-arg]  # no type takes
 def logged(
     config: Mapping[str, Any] | None = None, verbose: Sequence[str] = (), log: str = ""
 ) -> Iterator[None]:
-    """Set logging up for a run, and put it back.
+    """Set logging up for a run, and put back the root's handlers and the levels that it sets.
 
     Args:
         config: as `logging.config.dictConfig` has it; where its `root` is null logging is left alone,
@@ -105,7 +105,9 @@ def logged(
     if config is None and root.handlers and not verbose:
         yield
         return
-    handlers, level = list(root.handlers), root.level
+    handlers = list(root.handlers)
+    loggers = [root, *map(logging.getLogger, verbose)]
+    levels = [logger.level for logger in loggers]
     if config is None:
         if not handlers:
             ours = _Output(sys.stdout)
@@ -124,7 +126,8 @@ def logged(
             handler.close()
         for handler in handlers:
             root.addHandler(handler)
-        root.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _configure(config: Mapping[str, Any], log: str) -> None:
