@@ -187,7 +187,7 @@ class _Start:
         if _rank():
             from . import resolve
 
-            with resolve.facts(_preview(plan, program)):
+            with resolve.facts_of_run(_preview(plan, program)):
                 return call_directly(self.function, plan.base.config())
         jobs.bind(self.function, plan.base.config())  # so that a mistake shows before the run
         return run_single(plan, program, chdir=self._chdir(plan))

@@ -372,7 +372,7 @@ def join(job: Job, function: Callable[..., Any]) -> Any:
     """Call the function for a run that another process owns: the same config and directory, no record."""
     resolve.register()
     schema = schema_of(function)[1]
-    with current.inside(job, helping=True), resolve.facts(facts_of(job)):
+    with current.inside(job, helping=True), resolve.facts_of_run(facts_of(job)):
         config = job.typed if job.typed is not None else nodes.build(job.config, struct=True)
         if job.typed is None and schema is not None:  # its class could not be pickled
             from omegaconf import OmegaConf
@@ -385,7 +385,7 @@ def join(job: Job, function: Callable[..., Any]) -> Any:
 def _call(job: Job, function: Callable[[], Callable[..., Any]]) -> Any:
     known = facts_of(job)
     logging = resolve.resolve(job.logging, {**job.config, "hydra": known["hydra"]}, "the logging")
-    with surroundings(job), limited(job), resolve.facts(known), logged(logging, job.verbose, job.log):
+    with surroundings(job), limited(job), resolve.facts_of_run(known), logged(logging, job.verbose, job.log):
         found = function()
         if job.seed is not None:
             seed_everything(job.seed)

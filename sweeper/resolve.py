@@ -1,7 +1,7 @@
 """The resolvers that configs may use: `${sweeper:…}`, `${hydra:…}`, `${now:…}`, `${python_version:…}`.
 
-What they resolve from, the *facts* of a run, is a context variable: each run, thread and nested
-composition sees its own.
+What they resolve from are the *facts*: of the run that this process makes, in all of its threads; a
+composition that goes on in one of them sees its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from .errors import ConfigError, nearest
 
 Facts = Mapping[str, Any]
 
-_facts: ContextVar[Facts] = ContextVar("sweeper_facts", default=MappingProxyType({}))
+_of_run: Facts = MappingProxyType({})  # a new thread begins without context variables
+_facts: ContextVar[Facts | None] = ContextVar("sweeper_facts", default=None)
 
 
 @contextmanager
@@ -37,14 +38,27 @@ def facts(given: Facts) -> Iterator[None]:
         _facts.reset(token)
 
 
+@contextmanager
+def facts_of_run(given: Facts) -> Iterator[None]:
+    """Resolve from these facts, in the threads that the run's function starts too."""
+    global _of_run  # noqa: PLW0603  see above
+    before, _of_run = _of_run, given
+    try:
+        with facts(given):
+            yield
+    finally:
+        _of_run = before
+
+
 def fact(root: str) -> Any:
     """Return one of the facts that are in force, or None."""
-    return _facts.get().get(root)
+    found = _facts.get()
+    return (_of_run if found is None else found).get(root)
 
 
 def _look_up(root: str) -> Any:
     def look_up(key: str) -> Any:
-        node: Any = _facts.get().get(root)
+        node: Any = fact(root)
         if node is None:
             raise ValueError(f"${{{root}:{key}}} is only known inside of a run")
         for part in key.split("."):
@@ -58,7 +72,7 @@ def _look_up(root: str) -> Any:
 
 
 def _now(pattern: str) -> str:
-    return time.strftime(pattern, _facts.get().get("now") or time.localtime())
+    return time.strftime(pattern, fact("now") or time.localtime())
 
 
 def _python_version(level: str = "minor") -> str:

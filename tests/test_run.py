@@ -249,6 +249,29 @@ def test_interpolations_of_the_run_resolve_inside_of_it(parabola):
     assert ended.out.split()[1] == str(datetime.now().astimezone().year)
 
 
+def test_interpolations_resolve_in_the_threads_of_a_run_as_they_do_in_its_first(parabola):
+    parabola.write(
+        config="out: ckpt/${now:%H-%M-%S}\ndir: ${sweeper:run.dir}\n",
+        train_py="""
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+        import sweeper
+        from sweeper.core.hydra_config import HydraConfig
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(1.1)  # by now it is another second
+            see = lambda: (cfg.out, cfg.dir, HydraConfig.get().runtime.output_dir)
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(see).result() == see()
+
+        train()
+    """,
+    )
+    parabola.run()
+    parabola.run("-m", "+x=1,2", "--jobs", "2")
+
+
 def test_a_run_changes_into_its_directory_when_told_to(parabola):
     parabola.write(
         train_py="""
