@@ -240,10 +240,13 @@ def test_logging_is_as_it_says_and_each_record_is_in_the_log_once(project, overr
 
 
 def test_a_verbose_logger_has_its_level_again_when_the_run_has_ended(project):
-    script = LOGS.rpartition("    train()")[0] + """    log.setLevel("WARNING")
+    script = (
+        LOGS.rpartition("    train()")[0]
+        + """    log.setLevel("WARNING")
         train()
         print("then", logging.getLevelName(log.level))
     """
+    )
     project.write(config="x: 1\n", train_py=script)
     assert "then WARNING" in project.run("hydra.verbose=[mine]").out
     assert "then WARNING" in project.run("hydra.verbose=[mine]", "-m", "sweeper/launcher=inline").out

@@ -153,6 +153,36 @@ def test_every_launcher_gives_the_same_scores(parabola, launcher):
     assert (ended.sweep / "0/train.log").exists()
 
 
+def test_a_pooled_worker_that_has_grown_still_ends_a_run_whose_time_is_over(parabola):
+    pytest.importorskip("psutil")  # with which loky looks at how large its workers are
+    parabola.write(
+        train_py="""
+        import time
+        import sweeper
+
+        kept = []
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            if cfg.x == 0:
+                time.sleep(1.1)  # loky looks once a second
+                kept.append(b"x" * 350_000_000)
+            else:
+                time.sleep(20)
+            return cfg.x
+
+        train()
+    """
+    )
+    ended = parabola.run(
+        "-m", "x=0,1", "sweeper/launcher=joblib", "sweeper.launcher.run_timeout=3", code=1
+    )  # fmt: skip
+    assert [row["status"] for row in ended.results] == ["COMPLETED", "FAILED"]
+    assert "took longer than 3 s" in ended.record(1)["error"]
+    assert ended.record(0)["pid"] == ended.record(1)["pid"]
+    assert "UserWarning" not in ended.err
+
+
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 def test_folder_environment_and_random_state_leak_into_no_other_run(parabola, launcher):
     parabola.write(

@@ -215,9 +215,13 @@ def _begin_worker(parent: int) -> None:
     """Make a worker ready for its first run."""
     import multiprocessing
 
+    from joblib.externals.loky import process_executor
+
     die_with_parent(parent)  # loky itself leaves its workers behind
     if POSIX:
         os.setsid()
+    # loky would replace a worker that has grown, and with it the process that signals are meant for.
+    process_executor._USE_PSUTIL = False  # noqa: SLF001  no public way says so
     # loky's own, which stands there now, is not known to the processes that a run may start.
     multiprocessing.set_start_method(None, force=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # between runs it would break the pool
