@@ -341,6 +341,33 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher
     assert are_gone(sleep)
 
 
+def test_a_run_whose_process_cannot_be_started_costs_no_other_run(parabola):
+    parabola.write(
+        train_py="""
+        import os, resource, time
+        import sweeper
+
+        if __name__ != "__main__":  # the fork server may open as many files as two runs at a time take
+            free = [os.dup(0) for _ in range(6)]
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free[-1], free[-1]))
+            for file in free:
+                os.close(file)
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            time.sleep(2)
+            return os.getppid()
+
+        train()
+    """
+    )
+    ended = parabola.run("-m", "x=0,1,2", "--jobs", "3", code=1)
+    assert [row["status"] for row in ended.results] == ["COMPLETED", "COMPLETED", "FAILED"]
+    assert ended.record("2.3")["error"] == "no process could be started for it: Too many open files"
+    assert ended.out.count("attempt 4 of 4 follows") == 1, "it is not the run's fault"
+    assert ended.record(0)["score"] == ended.record(1)["score"], "the fork server lives"
+
+
 def test_when_the_fork_server_is_killed_its_runs_end_too_and_others_follow(project):
     project.write(config="how: well\nsleep: 987655\ndeaths: 0\n", train_py=DEATHS)
     ended = project.run("-m", "how=orphan,well", code=1)

@@ -135,30 +135,42 @@ class Server:
 
     def _obey(self, message: tuple[Any, ...], fds: tuple[int, int]) -> None:
         verb, *rest = message
-        if verb == "fork":
-            self._fork(fds, *rest)
-        elif verb == "spawn":
-            self._spawn(*rest)
-        elif verb == "signal":
+        if verb == "signal":
             for child in self.children.values():
                 signal_run(child.pid, rest[0])
+            return
+        key, timeout, *task = rest
+        try:
+            pid, pipe = self._start(verb, fds, task)
+        except OSError as error:  # processes, memory or open files are used up: other runs go on
+            send(self.channel, ("unstarted", key, error.strerror))
+        else:
+            self._watch(key, timeout, pid, pipe)
 
-    def _fork(self, fds: tuple[int, int], key: int, timeout: float | None, task: bytes) -> None:
+    def _start(self, verb: str, fds: tuple[int, int], task: list[Any]) -> tuple[int, int]:
+        """Start a run's process; return its number, and the pipe that brings its outcome."""
         read, write = os.pipe()
+        try:
+            pid = self._fork(fds, read, write, *task) if verb == "fork" else self._spawn(*task)
+        except OSError:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        return pid, read
+
+    def _fork(self, fds: tuple[int, int], read: int, write: int, task: bytes) -> int:
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
             os.close(read)
             self._become_child(server, task, write, fds)
-        os.close(write)
-        self._watch(key, timeout, pid, read)
+        return pid
 
-    def _spawn(self, key: int, timeout: float | None, directory: str, log: str) -> None:
+    def _spawn(self, directory: str, log: str) -> int:
         """Start a run as a process that imports everything itself; its outcome is in its record."""
         import subprocess
 
-        read, write = os.pipe()
-        os.close(write)
         with open(log, "ab") as file:
             process = subprocess.Popen(  # noqa: S603  our own interpreter
                 [sys.executable, *QUIETLY, "-m", "sweeper.job", directory],
@@ -170,7 +182,7 @@ class Server:
             )
         process.returncode = 0  # the server reaps its children itself
         _tell_guard(self.guard, process.pid)
-        self._watch(key, timeout, process.pid, read)
+        return process.pid
 
     def _watch(self, key: int, timeout: float | None, pid: int, pipe: int) -> None:
         os.set_blocking(pipe, False)

@@ -137,6 +137,10 @@ class LocalExecutor:
                 self.imported = True
                 ready.set()
                 continue
+            if message[0] == "unstarted":
+                _, key, words = message
+                futures.pop(key).set_exception(RunLostError(f"no process could be started for it: {words}"))
+                continue
             _, key, code, result, timed_out = message
             future = futures.pop(key)
             if timed_out:
