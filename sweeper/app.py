@@ -136,7 +136,7 @@ class _Start:
             from . import resolve
             from .show import show_config
 
-            with resolve.facts(_preview(plan, program)):
+            with resolve.facts(_preview(plan, program)), _showing():
                 show_config(command, plan, program)
             return None
         for override in overrides:
@@ -250,7 +250,8 @@ class _Start:
                 hint="Start the sweep without torchrun, and let each of its runs start its own processes.",
             )
         if "--dry-run" in command:
-            sweeps.dry_run(plan, program, print)
+            with _showing():
+                sweeps.dry_run(plan, program, print)
             return None
         return self._end(sweeps.run_sweep(self._with_chdir(plan), program, quiet="--quiet" in command))
 
@@ -481,6 +482,15 @@ def _launchers_logging(plan: Plan, program: Program) -> Iterator[None]:
         config = resolve.resolve(plan.settings.logging, whole, "the logging")
     with output.logged(config):
         yield
+
+
+@contextmanager
+def _showing() -> Iterator[None]:
+    try:
+        yield
+    except UnicodeEncodeError as error:
+        part = error.object[error.start : error.end]
+        raise UsageError(f"A text in it cannot be shown: {error.encoding} has no {part!a}") from None
 
 
 def _export(plan: Plan, program: Program) -> None:

@@ -345,7 +345,7 @@ def call(
         started=started,
         ended=now(),
         seconds=round(time.perf_counter() - clock, 4),
-        error=error,
+        error=yamls.encodable(error),  # trackers send it everywhere
         cause=cause,
         note=said.note if completed else "",
         host=host,

@@ -1,7 +1,9 @@
 """YAML files: text to plain data and back, with the scalars that OmegaConf knows.
 
 `1e3` is a float, a date is text, a key that stands twice is refused, Python tags are never obeyed.
-Reads with the C loader; a file that is broken is named with its line and column.
+Reads and writes with the C library, and what that does not take with PyYAML's own: text that UTF-8 cannot
+encode, such as the name of a file in another encoding. A file that is broken is named with its line and
+column.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import yaml
@@ -32,10 +35,6 @@ _FLOAT = re.compile(
 MOST_NODES = 1_000_000  # beyond which a file's aliases are taken for an attack
 
 
-class _Loader(_Parser):  # type: ignore[misc,valid-type]
-    """PyYAML's safe loader with OmegaConf's scalars."""
-
-
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for first, pairs in _Parser.yaml_implicit_resolvers.items():
@@ -45,8 +44,14 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     return found
 
 
-_Loader.yaml_implicit_resolvers = _resolvers()
+_RESOLVERS = _resolvers()
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+@cache
+def _loader(parser: Any) -> Any:
+    """Return a safe loader of PyYAML's with OmegaConf's scalars."""
+    return type("_Loader", (parser,), {"yaml_implicit_resolvers": _RESOLVERS})
 
 
 def parse(text: str, where: str) -> Any:
@@ -56,15 +61,21 @@ def parse(text: str, where: str) -> Any:
         ConfigError: with `where`, the line and the column of what cannot be read.
     """
     try:
-        # The parser lives for one file and is disposed of below.
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-            return None if node is None else _Builder(loader).build(node)
-        finally:
-            loader.dispose()
+        return _parse(text, _Parser)
     except yaml.YAMLError as error:
+        if "\\ud" in text.lower():
+            with suppress(yaml.YAMLError):
+                return _parse(text, yaml.SafeLoader)
         raise _unreadable(error, where) from None
+
+
+def _parse(text: str, parser: Any) -> Any:
+    loader = _loader(parser)(text)  # it lives for one file
+    try:
+        node = loader.get_single_node()
+        return None if node is None else _Builder(loader).build(node)
+    finally:
+        loader.dispose()
 
 
 def _unreadable(error: yaml.YAMLError, where: str) -> ConfigError:
@@ -155,20 +166,6 @@ def _no_such_tag(node: Any) -> yaml.YAMLError:
     return _fault(f"the tag {node.tag.replace(_TAG, '!!')!r} cannot stand here", node)
 
 
-class _Dumper(_Emitter):  # type: ignore[misc,valid-type]
-    """PyYAML's safe dumper; texts that would read as something else are quoted."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-# Dates are quoted too, so that other people's readers see the text that ours sees.
-_Dumper.yaml_implicit_resolvers = {
-    first: pairs + _Parser.yaml_implicit_resolvers.get(first, [])
-    for first, pairs in _Loader.yaml_implicit_resolvers.items()
-}
-
-
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     style = (
         "|" if "\n" in text and not re.search(r"[ \t]\n|\A\s|[^\n\x20-\x7e\x85\xa0-\ud7ff]", text) else None
@@ -180,13 +177,38 @@ def _represent_other(dumper: Any, value: Any) -> yaml.ScalarNode:
     return dumper.represent_str(str(value))  # type: ignore[no-any-return]
 
 
-_Dumper.add_representer(str, _represent_text)
-_Dumper.add_multi_representer(object, _represent_other)
+# Dates are quoted too, so that other people's readers see the text that ours sees.
+_QUOTED = {
+    first: pairs + _Parser.yaml_implicit_resolvers.get(first, []) for first, pairs in _RESOLVERS.items()
+}
+
+
+@cache
+def _dumper(emitter: Any) -> Any:
+    """Return a safe dumper of PyYAML's; texts that would read as something else are quoted."""
+    found: Any = type(
+        "_Dumper", (emitter,), {"yaml_implicit_resolvers": _QUOTED, "ignore_aliases": lambda *_: True}
+    )
+    found.add_representer(str, _represent_text)
+    found.add_multi_representer(object, _represent_other)
+    return found
 
 
 def dump(data: Any) -> str:
     """Return plain data as YAML text, in the order given."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    try:
+        return _dump(data, _Emitter)
+    except UnicodeEncodeError:
+        return _dump(data, yaml.SafeDumper)
+
+
+def _dump(data: Any, emitter: Any) -> str:
+    return yaml.dump(data, Dumper=_dumper(emitter), sort_keys=False, allow_unicode=True, width=100)
+
+
+def encodable(text: str) -> str:
+    """Return a text with what UTF-8 cannot encode escaped."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def write(path: str | os.PathLike[str], data: Any) -> None:

@@ -43,6 +43,29 @@ def test_a_run_that_fails_when_all_others_have_begun_is_made_again_too(flaky):
     assert [row["status"] for row in ended.results] == ["COMPLETED"] * 2
 
 
+@pytest.mark.parametrize("words", [[], ["-m"], ["-m", "sweeper/launcher=inline"]])
+def test_an_error_whose_words_are_not_utf_8_is_told_as_any_other(project, words):
+    project.write(
+        config="x: 1",
+        train_py="""
+        import sweeper
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            raise ValueError("cannot read caf\\udce9.csv")
+
+        if __name__ == "__main__":
+            train()
+    """,
+    )
+    ended = project.run(*words, code=1)
+    said = r"ValueError: cannot read caf\udce9.csv"
+    assert said in ended.err + ended.out
+    record = ended.record(0 if words else "")
+    assert (record["status"], record["error"].splitlines()[-1]) == ("FAILED", said)
+    assert project.query("select status, error from runs") == [("FAILED", record["error"])]
+
+
 @pytest.mark.parametrize("launcher", ["local", "joblib"])
 @pytest.mark.parametrize(
     ("how", "settings"),

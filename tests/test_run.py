@@ -287,6 +287,55 @@ def test_a_run_changes_into_its_directory_when_told_to(parabola):
     assert ended.out.strip() == f"{ended.run} b"
 
 
+@pytest.fixture
+def latin(project, monkeypatch):
+    """A program that reads a file, one whose name UTF-8 cannot encode, and a terminal that takes UTF-8 alone."""
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    project.write(
+        config="data: ???\n",
+        train_py="""
+        import os
+        import sweeper
+
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            return os.path.getsize(cfg.data)
+
+        if __name__ == "__main__":
+            train()
+    """,
+    )
+    (project.folder / "caf\udce9.csv").write_text("1,2,3")
+    return project
+
+
+def test_a_file_whose_name_is_not_utf_8_is_found_again_by_what_its_run_recorded(latin):
+    assert latin.run("data=caf\udce9.csv").record()["score"] == 5
+    assert "the score is 5" in latin.run("--rerun", "outputs/latest").out
+    ended = latin.run("-m", "data=caf\udce9.csv,train.py", "sweeper.launcher.start=spawn")
+    assert ended.record(0)["score"] == 5, "it was read from the run's files"
+    assert ended.results[0]["data"] == r"caf\udce9.csv"
+    latin.run("--resume", "multirun/latest")
+    assert latin.query("select distinct value from params where value like 'caf%'") == [(r"caf\udce9.csv",)]
+
+
+@pytest.mark.parametrize("flag", ["--cfg=job", "--explain=data", "--dry-run"])
+def test_a_text_that_the_terminal_cannot_show_is_a_mistake(latin, flag):
+    said = latin.run("data=caf\udce9.csv", *flag.split("="), code=2).err
+    assert said == "error: A text in it cannot be shown: utf-8 has no '\\udce9'\n"
+
+
+def test_a_program_may_lie_in_a_folder_whose_name_is_not_utf_8(latin):
+    folder = latin.folder / "caf\udce9"
+    folder.mkdir()
+    for name in ("train.py", "conf"):
+        (latin.folder / name).rename(folder / name)
+    latin.folder = folder
+    latin.run("train.py", "data=train.py")
+    latin.run("-m", "data=train.py")
+    assert [status for (status,) in latin.query("select status from runs")] == ["COMPLETED"] * 2
+
+
 def test_a_single_runs_random_state_is_not_touched(parabola):
     parabola.write(
         train_py="""

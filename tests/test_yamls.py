@@ -64,16 +64,17 @@ def test_aliases_cannot_blow_up_the_memory():
         yamls.parse("\n".join(lines), "bomb")
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+texts = st.text() | st.text(st.characters(exclude_categories=()))  # the second has what UTF-8 cannot encode
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts
 trees = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3)
 )
 
 
 @given(trees)
 def test_what_is_written_reads_back_by_us_and_by_others(tree):
     text = yamls.dump(tree)
-    assert yamls.parse(text, "f") == tree
+    assert yamls.parse(text.encode().decode(), "f") == tree
     assert yaml.safe_load(text) == tree
 
 

@@ -23,6 +23,7 @@ from ..errors import TrackerError
 from ..grammar import show
 from ..provenance import sha256
 from ..records import ENDED, RUNNING, Job, Outcome, now
+from ..yamls import encodable
 from . import SweepRecord, unreported
 
 VERSION = 4
@@ -73,6 +74,20 @@ alter table sweeps add column repeats integer not null default 1
 )
 
 
+class _Database(sqlite3.Connection):
+    """A connection that writes, and asks for, texts which UTF-8 cannot encode as escaped ones."""
+
+    def execute(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
+        return super().execute(statement, _encodable(values))
+
+    def executemany(self, statement: str, rows: Any) -> sqlite3.Cursor:
+        return super().executemany(statement, map(_encodable, rows))
+
+
+def _encodable(values: Any) -> Any:
+    return [encodable(value) if isinstance(value, str) else value for value in values]
+
+
 def connect(path: str, patience: float | None = None) -> sqlite3.Connection:
     """Return a connection to a database, of this version's schema: made, or brought up to it.
 
@@ -92,7 +107,9 @@ def connect(path: str, patience: float | None = None) -> sqlite3.Connection:
 
 
 def _connect(path: str, patience: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=patience, isolation_level=None, check_same_thread=False, factory=_Database
+    )
     version = connection.execute("pragma user_version").fetchone()[0]
     if version < VERSION:
         connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
