@@ -7,6 +7,7 @@ process that the run has started reports there too.
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -191,6 +192,31 @@ def last_metrics(directory: str) -> dict[str, float]:
     for line in read_reports(directory)[0]:
         found.update(line["metrics"])
     return found
+
+
+_LOOK_EVERY = 0.25  # seconds
+
+
+@contextmanager
+def watched(look: Callable[[], None] | None) -> Iterator[None]:
+    """Call `look` again and again while a run has this thread, and once at its end."""
+    if look is None:
+        yield
+        return
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_EVERY):
+            look()
+
+    thread = threading.Thread(target=watch, name="sweeper-reports", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        look()
 
 
 def read_reports(directory: str, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

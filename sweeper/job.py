@@ -296,9 +296,15 @@ def run_job(job: Job) -> Outcome:
 
 
 def call(
-    job: Job, function: Callable[[], Callable[..., Any]], tags: Mapping[str, str] | None = None
+    job: Job,
+    function: Callable[[], Callable[..., Any]],
+    tags: Mapping[str, str] | None = None,
+    look: Callable[[], None] | None = None,
 ) -> Result:
-    """Make a run in this process: the records, the function's call, the score."""
+    """Make a run in this process: the records, the function's call, the score.
+
+    `look` is called every now and then while the function is: see `current.watched`.
+    """
     resolve.register()
     started, clock = now(), time.perf_counter()
     host, pid = host_name(), os.getpid()
@@ -310,7 +316,7 @@ def call(
     value: Any = None
     exception: BaseException | None = None
     status, error, cause = COMPLETED, "", ""
-    with current.inside(job) as run:
+    with current.inside(job) as run, current.watched(look):
         run.tags.update(tags or {})
         try:
             value = _call(job, function)

@@ -271,6 +271,8 @@ class Sweep:
     def drive(self, executor: Executor, slots: int) -> None:
         """Keep every slot busy until there is nothing left to ask."""
         self.adopt(executor)
+        if hasattr(executor, "look"):  # while it makes a run, we see to nothing
+            executor.look = self.read_reports
         with ExitStack() as stack:
             thinker = ThreadPoolExecutor(1, "sweeper-ask")  # which starts its thread when it is needed
             stack.callback(thinker.shutdown, wait=False, cancel_futures=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from . import yamls
 from .callbacks import Callbacks
@@ -17,9 +16,9 @@ from .job import Result, call
 from .output import teed, terminable
 from .plan import Plan, directory_of
 from .provenance import GitDiff, git_head, origin
-from .records import Job, Program, now
+from .records import Program, now
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, params_of, writing
-from .track import SweepRecord, Trackers, open_trackers
+from .track import SweepRecord, open_trackers
 
 
 def run_single(
@@ -76,21 +75,21 @@ def _run_in(
     trackers = open_trackers(settings.tracker, record)
     job = job._replace(env={**job.env, **trackers.environment(job)})
     trackers.start(job)
-    result = None
+    result, read = None, 0
+
+    def look() -> None:
+        nonlocal read
+        lines, read = read_reports(directory, read)
+        for line in lines:
+            trackers.log(job, line["metrics"], line["step"], line["time"])
+
     try:
         with teed(job.log), terminable():
-            result = call(job, lambda: program.function, tags)
+            result = call(job, lambda: program.function, tags, look if trackers.lines else None)
     finally:
         callbacks.end("on_run_end", config=plan.base.config())
         dirty = diff.end() if diff is not None else None
         if result is not None:
-            _finish(trackers, job._replace(git={**git, "dirty": dirty} if git else None), result)
+            trackers.finish(job._replace(git={**git, "dirty": dirty} if git else None), result.outcome)
+            trackers.close(result.outcome.status)
     return result
-
-
-def _finish(trackers: Trackers, job: Job, result: Result) -> None:
-    lines: list[dict[str, Any]] = read_reports(job.directory)[0]
-    for line in lines:
-        trackers.log(job, line["metrics"], line["step"], line["time"])
-    trackers.finish(job, result.outcome)
-    trackers.close(result.outcome.status)

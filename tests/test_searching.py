@@ -172,7 +172,7 @@ def test_a_repeated_point_that_was_cut_off_is_completed_by_a_resumed_sweep(bowl)
 @pytest.mark.parametrize(
     "words",
     ["median sweeper.pruner.startup=2", "percentile sweeper.pruner.startup=2", "asha", "mine",
-     "threshold sweeper.pruner.upper=6"],
+     "threshold sweeper.pruner.upper=6", "threshold sweeper.pruner.upper=6 sweeper/launcher=inline"],
 )  # fmt: skip
 def test_a_pruner_ends_runs_that_lag_behind(project, words):
     project.write(

@@ -750,6 +750,46 @@ def test_a_single_run_is_told_like_any_other(tmp_path, quiet_hook):
     assert quiet_hook.got[0]["text"].endswith("s, how=well: score 0.1")
 
 
+SEES = """
+    import multiprocessing, sqlite3, time
+    from contextlib import closing, suppress
+    import sweeper
+
+    def told():
+        with closing(sqlite3.connect("sweeper.db")) as db, suppress(sqlite3.OperationalError):  # no table yet
+            return db.execute("select count(*) from metrics").fetchone()[0]
+
+    def train_in_a_process(epoch):
+        sweeper.report({"loss": 2.0 * epoch}, step=epoch)
+
+    @sweeper.main(config_path="conf", config_name="config")
+    def train(cfg):
+        for epoch in range(3):
+            sweeper.report({"loss": epoch}, step=epoch)
+        if cfg.process:
+            process = multiprocessing.get_context("spawn").Process(target=train_in_a_process, args=(3,))
+            process.start()
+            process.join()
+        deadline = time.monotonic() + 20
+        while told() != 3 + cfg.process and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert told() == 3 + cfg.process
+        sweeper.report({"loss": 9.0}, step=9)
+
+    if __name__ == "__main__":
+        train()
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["process=1"], ["-m", "sweeper/launcher=inline"]])
+def test_a_run_in_the_launching_process_is_told_of_while_it_goes_on_and_once(project, words):
+    project.write(config="process: 0\n", train_py=SEES)
+    project.run(*words)
+    last = [(3, 6.0)] if "process=1" in words else []
+    rows = project.query("select step, value from metrics order by rowid")
+    assert rows == [(0, 0.0), (1, 1.0), (2, 2.0), *last, (9, 9.0)]
+
+
 def test_ctrl_c_leaves_a_tracker_that_takes_too_long_and_not_what_the_sweep_has_to_say(parabola):
     parabola.write(
         sweeper__tracker__slow="slow: {_target_: slow.Slow}\n",

@@ -42,7 +42,11 @@ class RunLostError(RunDiedError):
 
 
 class Executor(Protocol):
-    """What a launcher opens. Its `note` is what people should know of how it makes runs."""
+    """What a launcher opens. Its `note` is what people should know of how it makes runs.
+
+    One that makes a run before `submit` returns has a `look`: what the loop, which waits, wants to be called
+    with the run's job meanwhile.
+    """
 
     note: str
 

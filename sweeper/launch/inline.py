@@ -7,8 +7,9 @@ that are refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from ..errors import SettingsError
 from ..job import call
@@ -41,6 +42,7 @@ class _InlineExecutor:
 
     def __init__(self, program: Program) -> None:
         self.function = program.function
+        self.look: Callable[[Sequence[Job]], None] | None = None  # see `Executor`
 
     def submit(self, run: Callable[[Job], Outcome], job: Job, /) -> Future[Outcome]:
         import os
@@ -48,7 +50,8 @@ class _InlineExecutor:
         future: Future[Outcome] = Future()
         os.makedirs(job.records, exist_ok=True)
         with teed(job.log):
-            result = call(job._replace(capture=False), lambda: self.function)
+            look = None if self.look is None else partial(self.look, [job])
+            result = call(job._replace(capture=False), lambda: self.function, look=look)
         future.set_result(result.outcome)
         return future
 
