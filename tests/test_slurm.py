@@ -210,6 +210,29 @@ def test_every_kind_of_end_costs_its_own_run_alone_and_is_on_record(slurm):
     assert call("pgrep", "-f", f"sleep {slurm.sleep}").stdout == "", "what a run started ends with it"
 
 
+def test_a_run_whose_end_cannot_be_told_keeps_no_other_waiting(slurm):
+    breaks = """    import sweeper.launch.slurm as engine
+        read = engine.read_record
+        def read_record(directory):
+            return read(directory) if not directory.endswith("/0") else int("nothing that anybody expects")
+        engine.read_record = read_record
+        train()
+    """
+    slurm.write(train_py=TRAIN.rpartition("    train()")[0] + breaks)
+    ended = slurm.run("-m", "x=1,2", *SLURM)
+    assert [row["score"] for row in ended.results] == ["4", "1"]
+
+
+def test_a_job_of_mine_whose_name_is_not_utf_8_disturbs_nothing(slurm):
+    name = "--job-name=caf\udce9"
+    job = call("sbatch", "--parsable", name, "--wrap=sleep 600", f"--chdir={slurm.folder}").stdout.strip()
+    try:
+        ended = slurm.run("-m", "how=kill", *SLURM, code=1)
+    finally:
+        call("scancel", job)
+    assert "SIGKILL" in ended.record(0)["error"]
+
+
 def test_metrics_stream_and_a_run_is_pruned(slurm):
     slurm.write(
         train_py="""

@@ -27,7 +27,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -395,10 +395,20 @@ class SlurmExecutor:
         while self.poll < math.inf:
             time.sleep(max(_LOOK, _LOOK_EACH * len(self.live)) if self.live else 0.02)
             for one in list(self.live.values()):
-                self._look(one)
+                with self._alone(one):
+                    self._look(one)
             if self.live and time.monotonic() - asked >= self.poll:
                 self._ask()
                 asked = time.monotonic()
+
+    @contextmanager
+    def _alone(self, one: _Submitted) -> Iterator[None]:
+        """Let a run whose end cannot be told end alone: the others wait for the same thread."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  whatever lies in its directory
+            words = f"what came of it cannot be read: {type(error).__name__}: {error}"
+            self._settle(one, RunDiedError(words))
 
     def _look(self, one: _Submitted) -> bool:
         """Whether a run's record says that it has ended; then its future has the outcome."""
@@ -433,7 +443,8 @@ class SlurmExecutor:
             if not state:
                 facts = _facts(one.id)
                 if facts is not None:
-                    self._judge(one, facts)
+                    with self._alone(one):
+                        self._judge(one, facts)
             elif state == "PENDING" and reason not in _USUAL and time.monotonic() - one.since > _QUEUED_LONG:
                 self.note = f"Slurm keeps run {one.job.number} waiting, as job {one.id}: {reason}"
 
@@ -590,8 +601,8 @@ def _run(
     """Run a command of Slurm's, in a session of its own: Ctrl-C is not for it."""
     try:
         return subprocess.run(  # noqa: S603  found by name, as the user's shell would
-            words, input=text, env=env, capture_output=True, text=True, start_new_session=True,
-            timeout=120, check=False,
+            words, input=text, env=env, capture_output=True, encoding="utf-8", errors="replace",
+            start_new_session=True, timeout=120, check=False,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(words, 1, "", f"{words[0]}: {error}")
