@@ -46,8 +46,6 @@ class CurrentRun:
         numbers = {str(name): _number(value, str(name)) for name, value in metrics.items()}
         self._append({"time": round(time.time(), 3), "step": step, "metrics": numbers})
         self.metrics.update(numbers)
-        if _listener is not None and _listener[0] == os.getpid():
-            _listener[1]()
         stop = f"{self._records}/stop"
         if not self._records or not os.path.exists(stop):
             return False
@@ -109,7 +107,6 @@ class CurrentRun:
             self._stream = None
 
 
-_listener: tuple[int, Callable[[], None]] | None = None  # and the process that it is in
 _current = CurrentRun()  # one a process, so that threads which a function starts see it too
 
 
@@ -151,17 +148,6 @@ def inside(job: Job, *, helping: bool = False) -> Iterator[CurrentRun]:
     finally:
         _current = before
         run.close()
-
-
-@contextmanager
-def listening(listener: Callable[[], None]) -> Iterator[None]:
-    """Call a listener at each report that is made in this process, before the run goes on."""
-    global _listener  # noqa: PLW0603  as the run itself
-    before, _listener = _listener, (os.getpid(), listener)
-    try:
-        yield
-    finally:
-        _listener = before
 
 
 def report(metrics: Mapping[str, Any], step: int | None = None, *, prune: bool = True) -> bool:

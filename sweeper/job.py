@@ -218,10 +218,12 @@ def read_record(directory: str) -> Outcome | None:
     """Return the outcome that a run's `run.yaml` holds, or None if there is none to read."""
     try:
         record = yamls.read(f"{directory}/.sweeper/run.yaml")
-    except (OSError, ValueError, ConfigError):
+        return _outcome_of(record) if isinstance(record, dict) and "status" in record else None
+    except (OSError, ValueError, TypeError, ConfigError):  # damaged, as a power cut may leave it
         return None
-    if not isinstance(record, dict) or "status" not in record:
-        return None
+
+
+def _outcome_of(record: Mapping[str, Any]) -> Outcome:
     return Outcome(
         status=record["status"],
         score=record.get("score"),

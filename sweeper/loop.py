@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from .current import listening, read_reports
+from .current import read_reports
 from .errors import RecordError, SweeperError, UsageError
 from .job import ended_badly, read_record, run_job, write_record
 from .journal import (
@@ -356,8 +356,7 @@ class Sweep:
         self.trackers.start(job)
         self.view.progress.start(job.number, job.params, time.time())
         try:
-            with listening(partial(self.read_reports, [job])):  # of a run that is made before submit returns
-                self.live[executor.submit(run_job, job)] = job
+            self.live[executor.submit(run_job, job)] = job
         except SweeperError as error:
             self.trackers.finish(job, ended_badly(job, str(error)))
             raise

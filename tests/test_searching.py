@@ -193,16 +193,6 @@ def test_a_pruner_ends_runs_that_lag_behind(project, words):
     assert last["step"] < 39
 
 
-def test_a_pruner_ends_runs_of_this_process_at_the_very_report(project):
-    project.write(config="x: 0.0\nepochs: 9\n", train_py=EPOCHS.replace("time.sleep(0.02)", "pass"))
-    words = ("--pruner", "threshold", "sweeper.pruner.upper=6", "sweeper/launcher=inline")
-    ended = project.run("-m", "x=0,9", *words)
-    assert [row["status"] for row in ended.results] == ["COMPLETED", "PRUNED"]
-    assert len((ended.sweep / "1/.sweeper/metrics.jsonl").read_text().splitlines()) == 1
-    steps = project.query("select number, count(*) from metrics join runs on runs.id = run_id group by 1")
-    assert steps == [(0, 9), (1, 1)], "each report is told once"
-
-
 @pytest.mark.parametrize("setting", ["run_timeout=1", "memory=1GiB", "threads=1"])
 def test_what_runs_of_this_process_cannot_be_kept_to_is_refused(bowl, setting):
     words = ("-m", "x=1,2", "sweeper/launcher=inline")
