@@ -456,7 +456,7 @@ def _preview(plan: Plan, program: Program) -> dict[str, Any]:
     """Return facts of a run that does not exist yet, so that its interpolations can be tried."""
     from .runs import JobMaker, is_setting
 
-    maker = JobMaker(plan, program, plan.settings.goal(), "", "", None, time.time(), None)
+    maker = JobMaker(plan, program, plan.settings.objective.checked(), "", "", None, time.time(), None)
     texts = [override.text for override in plan.overrides if not is_setting(override)]
     facts = maker.facts(maker.hydra_facts(plan.base, texts), number=0, id="", seed=0, dir="")
     try:

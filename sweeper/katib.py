@@ -79,8 +79,8 @@ def _beyond(settings: Settings) -> Iterator[str]:
     search = settings.search
     if search.name not in ALGORITHMS:
         yield f"sweeper/search={search.name}: it knows {', '.join(ALGORITHMS)}"
-    if settings.goal().several:
-        yield f"{settings.goal().describe()}: it has one objective"
+    if settings.objective.checked().several:
+        yield f"{settings.objective.checked().describe()}: it has one objective"
     if settings.pruner.name != "none":
         yield f"sweeper/pruner={settings.pruner.name}: a program cannot be asked by it to end early"
     words = {
@@ -182,7 +182,7 @@ def _experiment(
         "metadata": {"name": _name(settings.name or program.name)},
         "spec": {
             "objective": {
-                "type": settings.goal().directions[0], **goal, "objectiveMetricName": "score",
+                "type": settings.objective.checked().directions[0], **goal, "objectiveMetricName": "score",
             },
             "algorithm": _algorithm(settings),
             "maxTrialCount": total,

@@ -485,8 +485,8 @@ class Sweep:
         if limit and progress.ended == progress.failed == limit:
             self.reason = f"the first {limit} runs failed"
         settings, trials = self.plan.settings.search, self.trials
-        target, goal = settings.target, self.maker.objective
-        if target is not None and trials.least is not None and trials.least <= goal.losses([target])[0]:
+        target, objective = settings.target, self.maker.objective
+        if target is not None and trials.least is not None and trials.least <= objective.loss(target):
             self.reason = f"the target of {target:g} is reached"
         if settings.patience and trials.least is not None and trials.since >= settings.patience:
             self.reason = f"no better score in {trials.since * trials.repeats} runs"

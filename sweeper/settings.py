@@ -84,6 +84,29 @@ class ObjectiveSettings(NamedTuple):
     metric: str | list[Any] | None = None
     direction: str | list[Any] = "minimize"
 
+    def checked(self) -> Objective:
+        """Return the objective that the settings name.
+
+        Raises:
+            SettingsError: for another direction, or not as many as there are metrics.
+        """
+        metric, direction = self.metric, self.direction
+        metrics = metric if isinstance(metric, list) else [] if metric is None else [metric]
+        directions = direction if isinstance(direction, list) else [direction]
+        for word in directions:
+            if word not in ("minimize", "maximize"):
+                raise SettingsError(
+                    f"sweeper.objective.direction must be minimize or maximize, not {word!r}",
+                    hint=nearest(str(word), ("minimize", "maximize")),
+                )
+        if metrics and isinstance(direction, str):
+            directions = directions * len(metrics)
+        if metrics and len(metrics) != len(directions):
+            raise SettingsError(
+                f"sweeper.objective has {len(metrics)} metrics and {len(directions)} directions"
+            )
+        return Objective(tuple(map(str, metrics)), tuple(directions))
+
 
 class JobSettings(NamedTuple):
     """`sweeper.job`."""
@@ -124,25 +147,6 @@ class Settings(NamedTuple):
         if isinstance(found, str) or not all(isinstance(key, str) for key in found):
             raise SettingsError(f"sweeper.tracker.redact is a list of keys, not {show(found)}")
         return tuple(found)
-
-    def goal(self) -> Objective:
-        """Return the objective that the settings name."""
-        metric, direction = self.objective.metric, self.objective.direction
-        metrics = metric if isinstance(metric, list) else [] if metric is None else [metric]
-        directions = direction if isinstance(direction, list) else [direction]
-        for word in directions:
-            if word not in ("minimize", "maximize"):
-                raise SettingsError(
-                    f"sweeper.objective.direction must be minimize or maximize, not {word!r}",
-                    hint=nearest(str(word), ("minimize", "maximize")),
-                )
-        if metrics and isinstance(direction, str):
-            directions = directions * len(metrics)
-        if metrics and len(metrics) != len(directions):
-            raise SettingsError(
-                f"sweeper.objective has {len(metrics)} metrics and {len(directions)} directions"
-            )
-        return Objective(tuple(map(str, metrics)), tuple(directions))
 
 
 HELP = {

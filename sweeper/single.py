@@ -33,7 +33,7 @@ def run_single(
     settings = plan.settings
     epoch, run_id = time.time(), new_id()
     git = git_head(program.folder)
-    maker = JobMaker(plan, program, settings.goal(), run_id, "", None, epoch, git)
+    maker = JobMaker(plan, program, settings.objective.checked(), run_id, "", None, epoch, git)
     template = settings.run.dir
     texts = [o.text for o in plan.overrides if not is_setting(o)]
     facts = maker.facts(maker.hydra_facts(plan.base, texts), number=0, id=run_id)

@@ -31,11 +31,11 @@ from .plan import Plan, directory_of
 from .points import Points
 from .provenance import git_state, origin
 from .prune import make_pruner
-from .records import History, Point, Program, Trial, now
+from .records import History, Objective, Point, Program, Trial, now
 from .results import SweepResult, front_of, standings_of
 from .runs import JobMaker, is_setting, link_latest, make_directory, new_id, writing
 from .search import Asker, Lister, Searcher, make_searcher
-from .settings import Settings
+from .settings import SearchSettings
 from .track import SweepRecord, find_trackers, open_trackers
 from .trials import Trials
 from .view import STATUS_ORDER, Ended, Progress, View, command_line, headline, summary
@@ -56,23 +56,22 @@ def run_sweep(
         SweeperError: for a mistake that shows before, or with, the first run.
     """
     settings = plan.settings
+    objective = settings.objective.checked()
     searcher = make_searcher(settings.search)
-    pruner, callbacks = make_pruner(settings.pruner, settings.goal()), Callbacks(settings.callbacks)
+    pruner = make_pruner(settings.pruner, objective)
+    callbacks = Callbacks(settings.callbacks)
     find_trackers(settings.tracker)  # so that a mistake shows before anything is made
     points = checked_points(plan, program, searcher)
     launcher = make_launcher(settings.launcher, program)
     leaving = earlier is None and _is_left(launcher, plan, searcher)
-    if earlier is not None:
-        warm = warm_from(earlier.warm)
-    else:
-        warm = warm_start(settings.search, points, settings.goal())
+    warm = warm_from(earlier.warm) if earlier is not None else warm_start(settings.search, points, objective)
     first = [*_first_points(points), *warm.first]
     if points.constraints:  # if nothing satisfies them, nothing is to be made
         Asker(searcher, points.space, 0, first).ask(History())
     # In this order: that a cluster is not there is said before anything is made.
     slots, maker = launcher.slots, _job_maker(plan, program, earlier)
     asker = Asker(searcher, points.space, maker.seed or 0, first)
-    directory, objective, total = maker.sweep_directory, maker.objective, planned(asker, points)
+    directory, total = maker.sweep_directory, planned(asker, points)
     record = _record(plan, program, maker)._replace(planned=total, slots=slots)
     with ExitStack() as stack:
         stack.enter_context(_held(directory, program))
@@ -140,7 +139,7 @@ def _held(directory: str, program: Program) -> Iterator[None]:
 def _view(
     plan: Plan, total: int | None, slots: int, stream: Any, *, quiet: bool
 ) -> AbstractContextManager[View]:
-    progress = Progress(plan.settings.goal(), total, slots, repeats=plan.settings.search.repeats)
+    progress = Progress(plan.settings.objective.checked(), total, slots, repeats=plan.settings.search.repeats)
     timeout = plan.settings.search.timeout
     if timeout is not None:
         progress.until = time.time() + timeout
@@ -155,14 +154,15 @@ def checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) ->
         SpaceError: if there is nothing to search, or no end of a grid.
         SettingsError: if it is to end by a score that there is not.
     """
-    points = Points(plan)
-    _check_budget(plan.settings)
+    points, objective = Points(plan), plan.settings.objective.checked()
+    if objective.several:
+        _check_budget(plan.settings.search, objective)
     if points.listed:
         Asker(searcher, points.space, 0).size()  # so that one without end is refused
-    elif plan.settings.goal().several and not getattr(searcher, "several", False):
+    elif objective.several and not getattr(searcher, "several", False):
         raise SpaceError(
             f"The search '{plan.settings.search.name}' follows one objective, and there are several: "
-            f"{plan.settings.goal().describe()}",
+            f"{objective.describe()}",
             hint="Name one metric, or use --search tpe, nsga2, sobol or random.",
         )
     elif not points.space.first():
@@ -176,13 +176,13 @@ def checked_points(plan: Plan, program: Program, searcher: Searcher | Lister) ->
     return points
 
 
-def _check_budget(settings: Settings) -> None:
+def _check_budget(search: SearchSettings, several: Objective) -> None:
     """Refuse what waits for a score, where there is none."""
     for name in ("target", "patience"):
-        if settings.goal().several and getattr(settings.search, name) is not None:
+        if getattr(search, name) is not None:
             raise SettingsError(
                 f"sweeper.search.{name} follows one score, and the objectives are several",
-                f"    {settings.goal().describe()}",
+                f"    {several.describe()}",
                 "Leave it out; trials and timeout end such a sweep.",
             )
 
@@ -213,7 +213,7 @@ def _is_left(launcher: Launcher, plan: Plan, searcher: Searcher | Lister) -> boo
 
 def _job_maker(plan: Plan, program: Program, earlier: Earlier | None) -> JobMaker:
     """Return what makes a sweep's jobs, its directory made; or that of an earlier process."""
-    objective = plan.settings.goal()
+    objective = plan.settings.objective.checked()
     if earlier is not None:
         git = git_state(program.folder, earlier.directory)
         return JobMaker(
@@ -266,12 +266,12 @@ def _headline(sweep: Sweep, slots: int) -> str:
     settings = sweep.plan.settings
     total = sweep.view.progress.total
     each = f", {sweep.trials.repeats} of each point" if sweep.trials.repeats > 1 else ""
-    goal = "" if sweep.points.listed else sweep.maker.objective.describe()
+    objective = "" if sweep.points.listed else sweep.maker.objective.describe()
     done = f", {len(sweep.order)} of them made before" if sweep.order else ""
     note = ""
     if sweep.points.listed and sweep.plan.base.space:
         note = "\nnote: a grid does not search what _space_ declares; give a search, such as --search tpe"
-    first = headline(settings.search.name, total, slots, goal, each)
+    first = headline(settings.search.name, total, slots, objective, each)
     return f"{first}{done}\nin {os.path.relpath(sweep.maker.sweep_directory)}{note}"
 
 
@@ -330,7 +330,7 @@ def dry_run(plan: Plan, program: Program, write: Callable[[str], None]) -> None:
     settings = plan.settings.search
     searcher = make_searcher(settings)
     points = checked_points(plan, program, searcher)
-    warm = warm_start(settings, points, plan.settings.goal())
+    warm = warm_start(settings, points, plan.settings.objective.checked())
     asker = Asker(searcher, points.space, settings.seed or 0, [*_first_points(points), *warm.first])
     limit = points.limit
     if asker.thinks:

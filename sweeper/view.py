@@ -182,10 +182,10 @@ class View:
         """Take away what moves, and leave the lines."""
 
 
-def headline(search: str, total: int | None, slots: int, goal: str = "", each: str = "") -> str:
+def headline(search: str, total: int | None, slots: int, objective: str = "", each: str = "") -> str:
     """Return the words that begin a sweep."""
     count = f"{total} {'run' if total == 1 else 'runs'}" if total is not None else "runs without end"
-    return f"{search}: {count}{each}, {slots} at a time{f', {goal}' if goal else ''}"
+    return f"{search}: {count}{each}, {slots} at a time{f', {objective}' if objective else ''}"
 
 
 @dataclass(frozen=True, slots=True)
