@@ -45,7 +45,7 @@ def kill_midway(project, *arguments, ends=4, number=signal.SIGKILL, pause=0):
 
 @pytest.mark.parametrize("search", ["random", "sobol", "lhs", "tpe", "gp", "skopt", "cmaes", "nsga2"])
 def test_a_killed_search_asks_for_the_same_points_as_one_that_was_not(slow, search):
-    arguments = ("--search", search, "--trials", "12", "x=interval(0,10)", "sweeper.search.seed=7")
+    arguments = ("--search", search, "--trials", "12", "x=interval(0,10)", "t=0.08", "sweeper.search.seed=7")
     whole = slow.run(*arguments).results
     code, _, _ = kill_midway(slow, *arguments, ends=6)
     folder = slow.folder / "here"

@@ -109,9 +109,3 @@ def test_what_is_cut_off_is_cancelled_though_lightning_ends_it_in_peace(lightnin
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=30) == 130
     assert lightning.query("select status from runs") == [("CANCELLED",)]
-
-
-def test_a_typo_is_named_before_anything_runs(lightning):
-    ended = lightning.run(SRC, "trainer.max_epoch=3", code=2)
-    assert "Did you mean 'max_epochs'" in ended.err
-    assert not (lightning.folder / "logs").exists()
