@@ -126,6 +126,16 @@ def test_pending_runs_are_reckoned_with(name):
         assert len(set(together)) == 4
 
 
+@pytest.mark.parametrize("pending", [6, 7])
+def test_tpe_knows_of_pruned_runs_however_many_are_pending(pending):
+    space, searcher = space_of("x=interval(0,1)"), make_searcher(SearchSettings(name="tpe"))
+    scored = [Trial(number, {"x": number / 12}, loss=1.0) for number in range(12)]
+    pruned = [Trial(number, {"x": number / 22}, reached=(3, 9.0)) for number in range(12, 22)]
+    waiting = [Trial(number, {"x": 0.5}) for number in range(22, 22 + pending)]
+    study = searcher._study_of(space, History([*scored, *pruned], waiting))
+    assert [trial.state.name for trial in study.trials].count("PRUNED") == 10
+
+
 @pytest.mark.parametrize("name", SEARCHES)
 def test_in_a_conditional_space_a_point_has_what_its_branch_has(name, project):
     project.write(

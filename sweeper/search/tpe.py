@@ -42,9 +42,10 @@ class Tpe(Optuna):
         if len(history.pending) < _LIES_FROM or not scored:
             return study
         lies = [self._lie(trial, scored) for trial in history.pending]
-        study = self.optuna.create_study(directions=study.directions)
-        self.add(study, space, [*scored, *lies])
-        return study
+        lying = self.optuna.create_study(directions=study.directions)
+        lying.add_trials(study.get_trials(deepcopy=False))
+        self.add(lying, space, lies)
+        return lying
 
     @staticmethod
     def _lie(trial: Trial, scored: list[Trial]) -> Trial:
