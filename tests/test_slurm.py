@@ -233,6 +233,23 @@ def test_a_job_of_mine_whose_name_is_not_utf_8_disturbs_nothing(slurm):
     assert "SIGKILL" in ended.record(0)["error"]
 
 
+def test_a_disk_that_is_full_for_a_moment_costs_at_most_the_run_that_is_submitted_then(slurm):
+    fills = """    import sweeper.launch.slurm as engine
+        note = engine._note
+        def full(job, name, index, found):
+            if job.number == 1 or (job.number == 2 and found):
+                raise OSError(28, "No space left on device")
+            note(job, name, index, found)
+        engine._note = full
+        train()
+    """
+    slurm.write(train_py=TRAIN.rpartition("    train()")[0] + fills)
+    ended = slurm.run("-m", "x=1,2,3", *SLURM, code=1)
+    assert [row["score"] for row in ended.results] == ["4", "", "0"]
+    assert "the run was not submitted: [Errno 28] No space left on device" in ended.record(1)["error"]
+    assert queue(slurm) == []
+
+
 def test_metrics_stream_and_a_run_is_pruned(slurm):
     slurm.write(
         train_py="""

@@ -292,8 +292,17 @@ class SlurmExecutor:
     # ---- submitting
 
     def _send(self, job: Job, future: Future[Outcome], *, patient: bool) -> None:
-        """Submit a run, again and again where `patient`: a controller is restarted now and then."""
+        """Submit a run; where `patient`, one that cannot be submitted has died, and the sweep goes on."""
         self.unsent.discard(future)
+        try:
+            self._hand_over(job, future, patient=patient)
+        except Exception as error:
+            if not patient:
+                raise
+            future.set_exception(RunDiedError(f"the run was not submitted: {error}"))
+
+    def _hand_over(self, job: Job, future: Future[Outcome], *, patient: bool) -> None:
+        """Submit a run, again and again where `patient`: a controller is restarted now and then."""
         name = f"{job.name}/{job.id}" + (f".{job.attempt - 1}" if job.attempt > 1 else "")
         _note(job, name, None, None)
         deadline = time.monotonic() + _SUBMIT_WITHIN
@@ -302,19 +311,17 @@ class SlurmExecutor:
                 found = self._sbatch(name, [job], [])
                 break
             except SweeperError as error:
-                if not patient:
+                if not patient or self.closing.wait(_AGAIN) or time.monotonic() > deadline:
                     raise
-                if self.closing.wait(_AGAIN) or time.monotonic() > deadline:
-                    future.set_exception(RunDiedError(str(error)))
-                    return
                 self.note = f"Slurm takes no runs at present ({error.what}); they are submitted again"
                 with suppress(LookupError):
                     known = _find(name, None)  # it may have been taken all the same
                     if known is not None:
                         found = known
                         break
-        _note(job, name, None, found)
         self.live[future] = _Submitted(job, found, future, time.monotonic())
+        with suppress(OSError):  # a resumed sweep finds the job by its name
+            _note(job, name, None, found)
 
     def _sbatch(self, name: str, jobs: Sequence[Job], more: Sequence[str]) -> str:
         """Submit a batch script for runs, and return the job's id.
