@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from operator import le
 from typing import Any, NamedTuple
 
 QUEUED, RUNNING, COMPLETED = "QUEUED", "RUNNING", "COMPLETED"
@@ -213,14 +214,15 @@ class History(NamedTuple):
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether losses are nowhere worse than others, and somewhere better."""
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
+    return all(map(le, one, other)) and tuple(one) != tuple(other)
 
 
 def undominated(losses: Sequence[tuple[float, ...]]) -> list[int]:
     """Return the places of the losses that no others dominate, the Pareto front, in the losses' order."""
     found: list[int] = []
     for at in sorted(range(len(losses)), key=lambda at: losses[at]):  # what dominates comes first
-        if not any(dominates(losses[other], losses[at]) for other in found):
+        rivals = found if len(losses[at]) > 2 else found[-1:]  # which has the least second of two
+        if not any(dominates(losses[other], losses[at]) for other in rivals):
             found.append(at)
     return found
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from random import Random
 
 import pytest
@@ -124,6 +125,16 @@ def test_pending_runs_are_reckoned_with(name):
     for at in range(20, 37):
         together = [t.point["x"] for t in trials[at : at + 4]]
         assert len(set(together)) == 4
+
+
+def test_nsga2_takes_no_time_to_speak_of_after_thousands_of_runs():
+    rng, searcher = Random(1), make_searcher(SearchSettings(name="nsga2"))
+    front = [Trial(number, {"x": x}, losses=(x, 1 - x)) for number in range(4000) for x in [rng.random()]]
+    behind = [t._replace(losses=tuple(loss + rng.random() for loss in t.losses)) for t in front]
+    for trials in (front, behind):
+        began = time.perf_counter()
+        searcher.ask(space_of("x=interval(0,1)"), History(trials), rng)
+        assert time.perf_counter() - began < 0.5
 
 
 @pytest.mark.parametrize("pending", [6, 7])

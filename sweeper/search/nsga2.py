@@ -7,7 +7,7 @@ all runs that have ended, by the rank of their front and then by the room around
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
@@ -59,14 +59,13 @@ def survivors(trials: Sequence[Trial], count: int) -> list[Point]:
     return [trial.point for trial in kept[:count]]
 
 
-def fronts(trials: Sequence[Trial]) -> list[list[Trial]]:
-    """Return the trials front by front: those that none dominates, then those of the rest."""
-    left, found = list(trials), []
+def fronts(trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+    """Yield the trials front by front: those that none dominates, then those of the rest."""
+    left = list(trials)
     while left:
         front = {*undominated(list(map(_losses, left)))}
-        found.append([trial for at, trial in enumerate(left) if at in front])
+        yield [trial for at, trial in enumerate(left) if at in front]
         left = [trial for at, trial in enumerate(left) if at not in front]
-    return found
 
 
 def _losses(trial: Trial) -> tuple[float, ...]:
