@@ -100,6 +100,12 @@ class Progress:
         self.seconds += outcome.seconds
         self.standings.add(number, outcome.score, Scored(number, params))
 
+    def reopen(self, outcome: Outcome) -> None:
+        """Take back the end of a run that is made again: of one that failed or was cancelled."""
+        self.ended -= 1
+        self.failed -= outcome.status == FAILED
+        self.seconds -= outcome.seconds
+
     def apart(self) -> list[tuple[int, str]]:
         """Return how many runs ended in another way than they should, with the word for it."""
         return [(count, word) for count, word in ((self.failed, "failed"), (self.pruned, "pruned")) if count]

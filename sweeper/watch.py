@@ -50,8 +50,8 @@ class _Watched:
         self.ledger, self.sweep, self.view = ledger, sweep, view
         self.status = ""
         self.version = -1
-        self.first = 0  # all runs of smaller numbers are known to have ended
-        self.ended: set[int] = set()  # others that are
+        self.first = 0  # all runs of smaller numbers have ended, if not for ever
+        self.ended: dict[int, Row] = {}  # runs that are known to have ended, by number
         self.names: dict[str, str] = {}  # of the metric that is shown, by run
 
     def follow(self, directory: str) -> bool:
@@ -75,20 +75,22 @@ class _Watched:
         self.status = _row_of(self.ledger, self.sweep)["status"]
         rows = self.ledger.rows(
             "select id, number, attempt, status, score, seconds, started from runs "
-            "where sweep_id = ? and number >= ? order by number",
+            "where sweep_id = ? and (number >= ? or attempt > 1) order by number",
             [self.sweep, self.first],
         )
         if begin:
             self._catch_up(rows)
         for row in rows:
-            if row["number"] in self.ended:
+            known = self.ended.get(row["number"])
+            if known is not None and known["attempt"] == row["attempt"]:
                 continue
+            if known is not None:  # a resumed sweep has begun it again
+                self.view.progress.reopen(_outcome(self.ended.pop(row["number"])))
             if row["status"] in ENDED:
                 self._end(row)
             else:
                 self._go_on(row)
         while self.first in self.ended:
-            self.ended.remove(self.first)
             self.first += 1
 
     def _catch_up(self, rows: list[Row]) -> None:
@@ -99,20 +101,19 @@ class _Watched:
             params.setdefault(run, {})[key] = value
         for row in rows:
             if row["status"] in ENDED:
-                self.ended.add(row["number"])
-                outcome = Outcome(row["status"], row["score"], seconds=row["seconds"] or 0.0)
-                self.view.progress.count(row["number"], params.get(row["id"], {}), outcome)
+                self.ended[row["number"]] = row
+                self.view.progress.count(row["number"], params.get(row["id"], {}), _outcome(row))
 
     def _end(self, row: Row) -> None:
         (more,) = self.ledger.rows("select directory, name, error, note from runs where id = ?", [row["id"]])
         params, progress = self._params(row["id"]), self.view.progress
         names = progress.objective.metrics if progress.objective.several else ()
         values = [self._value(row["id"], name) for name in names]
-        outcome = Outcome(
-            row["status"], row["score"], seconds=row["seconds"] or 0.0, error=more["error"] or "",
-            note=more["note"] or "", values=tuple(value for value in values if value is not None),
+        outcome = _outcome(row)._replace(
+            error=more["error"] or "", note=more["note"] or "",
+            values=tuple(value for value in values if value is not None),
         )  # fmt: skip
-        self.ended.add(row["number"])
+        self.ended[row["number"]] = row
         progress.end(row["number"], params, outcome)
         result = RunResult(row["number"], row["attempt"], more["directory"], params, outcome)
         self.view.ended(result, f"{more['directory']}/{more['name']}.log")
@@ -154,6 +155,10 @@ class _Watched:
     def _params(self, run: str) -> Mapping[str, Any]:
         found = self.ledger.rows("select key, value from params where run_id = ?", [run])
         return {row["key"]: row["value"] for row in found}
+
+
+def _outcome(row: Row) -> Outcome:
+    return Outcome(row["status"], row["score"], seconds=row["seconds"] or 0.0)
 
 
 def _last_lines(ledger: Ledger, sweep: str, progress: Progress, *, gone: bool) -> list[str]:

@@ -464,6 +464,39 @@ def test_ls_and_show_do_not_say_of_what_was_killed_that_it_runs(waiting):
     assert (row["status"], row["note"]) == ("FAILED", "the process was killed")
 
 
+def test_a_watcher_sees_failed_runs_that_a_resumed_sweep_makes_again(project, capsys):
+    project.write(
+        config="x: 0\n",
+        train_py="""
+            import os
+            import sweeper
+
+            @sweeper.main(config_path="conf", config_name="config")
+            def train(cfg):
+                if cfg.x < 9 and not os.path.exists("mended"):
+                    raise ValueError("broken")
+                return cfg.x
+
+            if __name__ == "__main__":
+                train()
+        """,
+    )
+    project.run("-m", "x=7,9,8", "sweeper.sweep.dir=here", code=1)
+    ledger, known = Ledger(str(project.folder / "sweeper.db")), progress(total=3)
+    watched = _Watched(ledger, ledger.find_sweep("last")["id"], View(known))
+    watched.look()
+    assert (known.ended, known.failed, known.best.first.number) == (3, 2, 1)
+    (project.folder / "mended").touch()
+    project.run("--resume", "here", "--retry-failed", "--jobs", "1")
+    watched.look()
+    ledger.db.close()
+    assert (known.ended, known.failed, known.best.first.number) == (3, 0, 0)
+    assert re.findall(r"(run . .*?) +\d+ms", capsys.readouterr().out) == [
+        "run 0  COMPLETED           7 *",
+        "run 2  COMPLETED           8",
+    ]
+
+
 def test_a_watcher_asks_for_nothing_where_nothing_changed_and_for_little_where_little_did(waiting, capsys):
     (waiting.folder / "go").touch()
     waiting.run("-m", "x=1")
