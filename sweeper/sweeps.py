@@ -319,7 +319,7 @@ def _say_end(sweep: Sweep, program: Program) -> None:
         reason=sweep.reason, directory=directory, objective=objective, counts=counts,
         seconds=time.monotonic() - sweep.began, searching=searching, standings=standings,
         front=front_of(results, objective) if objective.several else [],
-        importances=importances(sweep.points.space.active, sweep.trials.history()) if searching else {},
+        importances=importances(sweep.points.space.active, History(sweep.trials.own)) if searching else {},
         repeat=repeat, experiment=experiment, resume=resume if sweep.reason == INTERRUPTED else "",
     )  # fmt: skip
     sweep.view.last(summary(ended))

@@ -31,6 +31,11 @@ class Trials:
         """Return what a searcher may know now; what has ended is the sweep's own list, and grows on."""
         return History(self._ended, list(self._pending.values()))
 
+    @property
+    def own(self) -> Sequence[Trial]:
+        """The sweep's trials that have ended, without those of a warm start."""
+        return self._ended[len(self.prior) :]
+
     def open(self, run: int, point: Point) -> None:
         """Take note of a run that is asked for."""
         number = run // self.repeats
@@ -60,7 +65,7 @@ class Trials:
             self._ended[:] = [trial for trial in self._ended if trial.number != number]
             self._pending[number] = Trial(number, self._points[number])
             self.least, self.since = None, 0
-            for trial in self._ended[len(self.prior) :]:
+            for trial in self.own:
                 self._compare(trial)
 
     def _trial(self, number: int, outcomes: Sequence[Outcome]) -> Trial:

@@ -290,12 +290,13 @@ def test_a_warm_start_tries_the_best_points_of_an_earlier_sweep_first(bowl):
 
 
 def test_an_earlier_sweeps_runs_count_as_observations_where_that_is_asked_for(bowl):
-    earlier = bowl.run("-m", "x=range(0,60,7)").sweep
-    words = ["--search", "gp", "--trials", "3", "x=interval(0,60)", f"sweeper.search.warm_start={earlier}", "sweeper.search.warm_top=0"]  # fmt: skip
+    earlier = bowl.run("-m", "x=range(0,60,7)", "noise=0,1e-6").sweep
+    words = ["--search", "gp", "--trials", "3", "x=interval(0,60)", "noise=0,1e-6", f"sweeper.search.warm_start={earlier}", "sweeper.search.warm_top=0"]  # fmt: skip
     ended = bowl.run(*words, "sweeper.search.warm_observe=true")
     assert min(scores(ended)) < 1
     begun = json.loads((ended.sweep / "sweep.jsonl").read_text().splitlines()[0])
-    assert len(begun["warm"]["observed"]) == 9
+    assert len(begun["warm"]["observed"]) == 18
+    assert "importance" not in ended.out, "what mattered is said of the sweep's own runs"
 
 
 def test_a_study_of_optunas_is_a_warm_start(bowl):
