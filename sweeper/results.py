@@ -112,10 +112,11 @@ class SweepResult(NamedTuple):
         return f"<SweepResult: {len(self.runs)} runs, {len(self.failed)} failed{found}, in {self.directory}>"
 
     def to_pandas(self) -> Any:
-        """Return a DataFrame with a row a run, the columns those of results.csv."""
+        """Return a DataFrame with a row a run, the columns those of results.csv, and NaN what a run lacks."""
         import pandas as pd
 
-        return pd.DataFrame(rows(self.runs))
+        columns, rows = table(self.runs)
+        return pd.DataFrame(rows, columns=columns)
 
     def to_figure(self) -> Any:
         """Return a plotly figure: the scores in the order in which runs ended, and the best so far.
@@ -225,8 +226,8 @@ def front_of(runs: Iterable[RunResult], objective: Objective) -> list[RunResult]
 _FIXED = ("number", "status", "score", "seconds")
 
 
-def rows(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
-    """Return the rows of results.csv: one a run, with the columns of all."""
+def table(runs: Sequence[RunResult]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns of results.csv, and a row a run; what a run lacks its row has no key for."""
     keys = dict.fromkeys(key for run in runs for key in run.params)
     names = dict.fromkeys(name for run in runs for name in run.metrics)
     taken = {*_FIXED, *(f"metrics.{name}" for name in names)}
@@ -236,10 +237,10 @@ def rows(runs: Sequence[RunResult]) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             "number": run.number, "status": run.status, "score": run.score, "seconds": run.seconds,
         }  # fmt: skip
-        row.update({column[key]: run.params.get(key, "") for key in keys})
-        row.update({f"metrics.{name}": run.metrics.get(name, "") for name in names})
+        row.update({column[key]: value for key, value in run.params.items()})
+        row.update({f"metrics.{name}": value for name, value in run.metrics.items()})
         found.append(row)
-    return found
+    return list(dict.fromkeys([*_FIXED, *column.values(), *(f"metrics.{name}" for name in names)])), found
 
 
 def write_results(path: str, runs: Sequence[RunResult]) -> None:
@@ -249,12 +250,12 @@ def write_results(path: str, runs: Sequence[RunResult]) -> None:
 
 def csv_text(runs: Sequence[RunResult]) -> str:
     """Return what results.csv says of runs."""
-    table = rows(runs)
+    columns, rows = table(runs)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table[0] if table else _FIXED)
-    for row in table:
-        writer.writerow([_cell(name, value) for name, value in row.items()])
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(name, row[name]) if name in row else "" for name in columns])
     return text.getvalue()
 
 

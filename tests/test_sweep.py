@@ -6,6 +6,9 @@ import pytest
 import yaml
 from conftest import without_times
 
+from sweeper.records import COMPLETED, FAILED, Objective, Outcome
+from sweeper.results import RunResult, SweepResult, csv_text
+
 
 def test_a_grid_leaves_the_same_numbers_in_the_runs_the_table_and_the_database(parabola):
     ended = parabola.run("-m", "x=1,2.5", "name=a,b", "--jobs", "2")
@@ -364,6 +367,19 @@ def test_sweeps_are_run_from_python_and_never_exit(parabola):
     assert ended.out.splitlines() == [
         "6 True ()", "['number', 'status', 'score', 'seconds', 'x']", "[4, 1] all points run",
     ]  # fmt: skip
+
+
+def test_a_frame_has_nan_for_what_a_run_lacks_and_its_columns_stay_numbers():
+    runs = (
+        RunResult(0, 1, "", {"m": "a", "m.x": 1.5}, Outcome(COMPLETED, 2.0, {"loss": 2.0})),
+        RunResult(1, 1, "", {"m": "b", "m.y": 3}, Outcome(FAILED)),
+    )
+    result = SweepResult("", Objective(), runs)
+    frame = result.to_pandas()
+    assert list(frame.columns) == ["number", "status", "score", "seconds", "m", "m.x", "m.y", "metrics.loss"]
+    assert [frame[name].dtype for name in ("score", "m.x", "m.y", "metrics.loss")] == ["float64"] * 4
+    assert (frame["m.x"].mean(), frame["metrics.loss"].min()) == (1.5, 2.0)
+    assert csv_text(runs).splitlines()[2] == "1,FAILED,,0.0,b,,3,"
 
 
 def test_inside_pytest_a_foreign_command_line_is_not_read(parabola):
