@@ -220,6 +220,7 @@ def test_the_page_needs_no_network(page):
         ("1 / 0", ["-m", "x=1,2"], "No run has a score."),
         ("float(cfg.x)", ["-m", "x=-1e308,1e308,1e-300"], "score -1e+308"),
         ("float(len(str(cfg.x)))", ["-m", "x=null,true,1,0.5,text,[a,b]"], "score 1"),
+        ("1", ["--search", "random", "--trials", "3", "x=interval(1e-300,1e300,log=true)"], "Logarithmic."),
     ],
 )  # fmt: skip
 def test_a_page_can_be_written_of_any_sweep(tmp_path, returns, words, said):

@@ -250,8 +250,9 @@ def _axis(varied: Varied, places: Sequence[int]) -> tuple[list[Any], Figure, str
     if varied.numbers:
         xs = [short(varied.values[place]) for place in places]
         axis: Figure = {"type": "log" if varied.log else "linear", "nticks": 6}
-        if varied.log and max(xs) / min(xs) > 30:
-            axis.update(dtick=math.ceil(math.log10(max(xs) / min(xs)) / 5), exponentformat="e")
+        decades = math.log10(max(xs)) - math.log10(min(xs)) if varied.log else 0.0
+        if decades > 1.5:
+            axis.update(dtick=math.ceil(decades / 5), exponentformat="e")
         return xs, axis, ""
     names, others = levels(varied)
     slot = {name: n for n, name in enumerate(names)}
