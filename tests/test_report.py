@@ -170,6 +170,17 @@ def test_the_importances_are_those_that_the_sweep_ends_with(parabola):
     assert said.split(", ")[0] in folder.page().text
 
 
+def test_each_parameter_has_a_bar_of_its_own_however_long_the_keys(parabola):
+    key = "an.exceedingly.long.way.down.to.the"
+    words = ["x=interval(0,9)", f"+{key}.rate=interval(0,1)", f"+{key}.ratio=interval(0,1)"]
+    parabola.run("--search", "random", "--trials", "12", *words)
+    figures = Folder(parabola.folder).page().sweep["figures"]
+    (chart,) = [f for f in figures if "%{hovertext}" in f["data"][0].get("hovertemplate", "")]
+    (bars,), axis = chart["data"], chart["layout"]["yaxis"]
+    assert bars["y"] == axis["tickvals"] == [0, 1, 2]
+    assert {label[-5:] for label in axis["ticktext"]} == {"x", ".rate", "ratio"}
+
+
 def test_secrets_in_the_config_are_masked(page):
     assert "password: '***'" in page.text
     assert "hunter2" not in page.source

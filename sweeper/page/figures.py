@@ -302,13 +302,18 @@ def importance(facts: Facts, at: int) -> Chart | None:
     shown = list(shares.items())[:_BARS][::-1]
     bars = {
         "type": "bar", "orientation": "h", "x": [short(share) for _, share in shown],
-        "y": [text(key, 30) for key, _ in shown], "text": [f"{share:.0%}" for _, share in shown],
+        "y": list(range(len(shown))), "text": [f"{share:.0%}" for _, share in shown],
         "textposition": "outside", "cliponaxis": False, "marker": {"color": "--completed"},
-        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+        "hovertext": [text(key, 200) for key, _ in shown],
+        "hovertemplate": "%{hovertext}: %{x:.1%}<extra></extra>",
     }  # fmt: skip
+    labels = [text(key if len(key) <= 30 else f"…{key[-29:]}") for key, _ in shown]  # the end tells more
     layout = {
         "xaxis": {"tickformat": ".0%", "range": [0, min(1.0, max(shares.values()) * 1.15 + 0.05)]},
-        "yaxis": {"automargin": True, "showgrid": False, "type": "category"},
+        "yaxis": {
+            "tickvals": bars["y"], "ticktext": labels, "automargin": True, "showgrid": False,
+            "zeroline": False, "range": [-0.5, len(shown) - 0.5],
+        },
         "margin": {"l": 40, "r": 40, "t": 8, "b": 34}, "bargap": 0.35,
     }  # fmt: skip
     said = ", ".join(f"{key} {share:.0%}" for key, share in list(shares.items())[:5] if share >= 0.005)
