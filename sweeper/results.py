@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from . import yamls
 from .errors import RecordError
 from .grammar import show
-from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, undominated
+from .records import COMPLETED, ENDED, FAILED, Objective, Outcome, instant, undominated
 from .standings import Standing, Standings
 
 _TOP = 5  # runs in the table of a notebook
@@ -135,7 +135,8 @@ class SweepResult(NamedTuple):
             ]
             x, y = self.objective.describe().split(", ")[:2]
         else:
-            ended = sorted((run for run in self.runs if run.outcome.ended), key=lambda run: run.outcome.ended)
+            runs = (run for run in self.runs if run.outcome.ended)
+            ended = sorted(runs, key=lambda run: instant(run.outcome.ended))
             places = [at for at, run in enumerate(ended, 1) if run.score is not None]
             found = [run for run in ended if run.score is not None]
             scores = [run.score for run in found]

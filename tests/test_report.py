@@ -170,6 +170,22 @@ def test_the_importances_are_those_that_the_sweep_ends_with(parabola):
     assert said.split(", ")[0] in folder.page().text
 
 
+def test_runs_on_hosts_of_several_zones_stand_in_the_order_of_time(parabola):
+    parabola.run("-m", "x=1,2")
+    times = [("10:00:02.000+00:00", "10:00:04.000+00:00"), ("12:00:00.000+02:00", "12:00:01.000+02:00")]
+    with closing(sqlite3.connect(parabola.folder / "sweeper.db")) as db, db:
+        for number, pair in enumerate(times):
+            began, ended = (f"2026-01-01T{time}" for time in pair)
+            change = "update runs set started = ?, ended = ?, pid = null where number = ?"
+            db.execute(change, (began, ended, number))
+    page = Folder(parabola.folder).page()
+    best = next(trace for trace in page.traces("scatter") if trace.get("name") == "best so far")
+    assert best["y"] == [1, 1], "x=2 ended first"
+    (bars,) = [trace for trace in page.traces("bar") if "base" in trace]
+    assert bars["base"] == ["2026-01-01T12:00:02.000", "2026-01-01T12:00:00.000"]
+    assert bars["y"] == [0, 0], "one worker made both"
+
+
 def test_each_parameter_has_a_bar_of_its_own_however_long_the_keys(parabola):
     key = "an.exceedingly.long.way.down.to.the"
     words = ["x=interval(0,9)", f"+{key}.rate=interval(0,1)", f"+{key}.ratio=interval(0,1)"]

@@ -541,7 +541,7 @@ def result(*scores, objective=None):
             1,
             f"/s/{n}",
             {"x<": f"<b>{n}"},
-            Outcome(COMPLETED if s is not None else FAILED, s, ended=f"{n}"),
+            Outcome(COMPLETED if s is not None else FAILED, s, ended=f"2026-01-01T00:00:{n:02}"),
         )
         for n, s in enumerate(scores)
     ]

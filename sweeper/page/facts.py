@@ -20,7 +20,7 @@ from ..grammar import Swept, parse, parse_value
 from ..imports import import_directories
 from ..journal import is_driven, read_journal, read_sweep
 from ..ledger import Ledger, Row
-from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, undominated
+from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, instant, undominated
 from ..redact import listed, masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..standings import Standing, Standings
@@ -77,7 +77,7 @@ class Facts(NamedTuple):
     def ended(self) -> list[int]:
         """Return the places of the runs that have ended, in that order."""
         done = [at for at, run in enumerate(self.runs) if run["status"] in ENDED]
-        return sorted(done, key=lambda at: (self.runs[at]["ended"] or "", self.runs[at]["number"]))
+        return sorted(done, key=lambda at: (instant(self.runs[at]["ended"]), self.runs[at]["number"]))
 
     def standings(self, which: int = 0) -> list[Standing[int]]:
         """Return how the points stand by an objective, the best first; a run is its place."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, Objective
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, Objective, instant
 from ..standings import Standings
 from ..view import shorten, show_param
 from .facts import Facts, Varied, is_number, thinned
@@ -339,13 +339,15 @@ def timeline(facts: Facts) -> Chart | None:
     lanes = _lanes(facts, places)
     shown = thinned(places, MOST)
     names = sorted(set(lanes.values()))
-    now = max((facts.runs[at]["ended"] or facts.runs[at]["started"]) for at in places)
+    first = min((facts.runs[at]["started"] for at in places), key=instant)
+    now = max((facts.runs[at]["ended"] or facts.runs[at]["started"] for at in places), key=instant)
+    zone = datetime.fromisoformat(first).tzinfo  # hosts may be in several, and the axis knows none
     traces = []
     for status, color in _COLORS.items():
         own = [at for at in shown if facts.runs[at]["status"] == status]
         if not own:
             continue
-        begun = [facts.runs[at]["started"][:23] for at in own]
+        begun = [_clock(facts.runs[at]["started"], zone) for at in own]
         ended = [facts.runs[at]["ended"] or now for at in own]
         spans = [milliseconds(facts.runs[at]["started"], end) for at, end in zip(own, ended, strict=True)]
         shape = {FAILED: "x", PRUNED: "/", CANCELLED: "\\"}.get(status, "")
@@ -369,7 +371,7 @@ def timeline(facts: Facts) -> Chart | None:
     }  # fmt: skip
     said = f" Of {len(places)} runs {len(shown)} are shown." if len(shown) < len(places) else ""
     busy = math.fsum(facts.runs[at]["seconds"] or 0.0 for at in places)
-    span = milliseconds(min(facts.runs[at]["started"] for at in places), now) / 1000
+    span = milliseconds(first, now) / 1000
     share = f", busy {min(busy / (span * len(names)), 1):.0%} of the time" if span > 0 else ""
     count = f"{len(names)} {'worker' if len(names) == 1 else 'workers'}"
     words = f"{len(places)} runs on {count}{share}.{said} A bar is a run; its colour tells its status."
@@ -386,7 +388,7 @@ def _lanes(facts: Facts, places: Sequence[int]) -> dict[int, tuple[str, int]]:
     only = next(iter(hosts)) if len(hosts) == 1 else ""
     found: dict[int, tuple[str, int]] = {}
     by_host: dict[str, list[int]] = {}
-    for at in sorted(places, key=lambda at: (facts.runs[at]["started"], facts.runs[at]["number"])):
+    for at in sorted(places, key=lambda at: (instant(facts.runs[at]["started"]), facts.runs[at]["number"])):
         host = facts.runs[at]["host"] or only
         by_host.setdefault("" if host == only else host, []).append(at)
     for host, own in by_host.items():
@@ -395,19 +397,25 @@ def _lanes(facts: Facts, places: Sequence[int]) -> dict[int, tuple[str, int]]:
             number = {pid: n + 1 for n, pid in enumerate(pids)}
             found.update({at: (host, number.get(facts.runs[at]["pid"], 0)) for at in own})
             continue
-        free: list[str] = []  # when each slot is free again
+        free: list[float] = []  # when each slot is free again
         for at in own:
             run = facts.runs[at]
-            slot = next((n for n, until in enumerate(free) if until <= run["started"]), len(free))
-            free[slot : slot + 1] = [run["ended"] or "~"]
+            begun = instant(run["started"])
+            slot = next((n for n, until in enumerate(free) if until <= begun), len(free))
+            free[slot : slot + 1] = [instant(run["ended"]) if run["ended"] else math.inf]
             found[at] = (host, slot + 1)
     return found
 
 
+def _clock(time: str, zone: tzinfo | None) -> str:
+    """Return a time as the clocks of a zone show it, to the millisecond."""
+    there = datetime.fromtimestamp(instant(time), zone)
+    return there.replace(tzinfo=None).isoformat(timespec="milliseconds")
+
+
 def milliseconds(started: str, ended: str) -> float:
     """Return the time between two times."""
-    span = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
-    return max(round(span.total_seconds() * 1000, 1), 1.0)
+    return max(round((instant(ended) - instant(started)) * 1000, 1), 1.0)
 
 
 def curves(facts: Facts) -> list[Chart]:

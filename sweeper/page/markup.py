@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from .. import __version__
 from ..provenance import DECISIVE
-from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, now
+from ..records import CANCELLED, COMPLETED, FAILED, PRUNED, QUEUED, RUNNING, instant, now
 from ..view import duration, show_param
 from . import figures
 from .facts import ABSENT, Facts, Varied
@@ -201,7 +201,7 @@ class Text:
         if not row["started"]:
             return None
         ends = [run["ended"] for run in self.facts.runs if run["ended"]]
-        end = row["ended"] or (now() if self.facts.running else max(ends, default=None))
+        end = row["ended"] or (now() if self.facts.running else max(ends, key=instant, default=None))
         return None if end is None else figures.milliseconds(row["started"], end) / 1000
 
     def _status(self) -> str:
