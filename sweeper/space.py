@@ -9,6 +9,7 @@ logarithm means. It knows nothing of files, processes or how to search.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -17,6 +18,8 @@ from typing import Any
 from .errors import OverrideError, SpaceError
 from .grammar import Choice, Glob, Interval, Override, Range, Swept, parse, parse_value, show
 from .records import Point
+
+EXACT = 2**53  # up to which every integer is a float
 
 # ----------------------------------------------------------------------------------------- domains
 
@@ -105,8 +108,24 @@ class Integers:
         if not self.log:
             return self.at(min(max(int(unit * self.size), 0), self.size - 1))
         low, high = self._log_ends
-        value = round(math.exp(low + unit * (high - low)))
-        return self.at(round((min(max(value, self.low), self.high) - self.low) / self.step))
+        return self.nearest(round(math.exp(low + unit * (high - low))))
+
+    def nearest(self, number: float) -> int:
+        """Return the value that comes nearest to a number."""
+        return self._nearest(*min(max(number, self.low), self.high).as_integer_ratio())
+
+    @property
+    def middle(self) -> int:
+        """The value half-way between the ends, or half-way in the logarithm."""
+        if self.log:
+            return self._nearest(math.isqrt(self.low * self.high << 104), 1 << 52)
+        return self._nearest(self.low + self.high, 2)
+
+    def _nearest(self, number: int, over: int) -> int:
+        """Return the value nearest to `number / over`, in integers: beyond EXACT floats are coarser."""
+        index, rest = divmod(number - self.low * over, self.step * over)
+        beyond = 2 * rest - self.step * over
+        return self.at(index + (beyond > 0 or (beyond == 0 and index % 2 == 1)))  # as round() has it
 
     @property
     def _log_ends(self) -> tuple[float, float]:
@@ -163,7 +182,23 @@ class Floats:
         else:
             low, high = math.log(self.low), math.log(self.high)
             value = math.exp(low + (high - low) * unit)
-        return min(max(value, self.low), self.high)
+        return self.nearest(value)
+
+    def nearest(self, number: float) -> float:
+        """Return the value that comes nearest to a number."""
+        return float(min(max(number, self.low), self.high))
+
+    @property
+    def middle(self) -> float:
+        """The value half-way between the ends, or half-way in the logarithm."""
+        product = self.low * self.high
+        if not self.log:
+            middle = self.low / 2 + self.high / 2
+        elif 0 < product < math.inf:
+            middle = math.sqrt(product)
+        else:
+            middle = math.sqrt(self.low) * math.sqrt(self.high)
+        return self.nearest(middle)
 
     def describe(self) -> str:
         """Return the text that declares it."""
@@ -214,12 +249,13 @@ def _mixed(values: tuple[Any, ...], where: str) -> tuple[Any, ...]:
 def _range(value: Range, where: str, *, shuffle: bool, log: bool) -> Domain:
     start, stop, step = value.start, value.stop, value.step
     whole = all(isinstance(x, int) for x in (start, stop, step))
+    _check_ends(start, stop, show(value), where)
     if (stop - start) * step <= 0:
         raise SpaceError(f"{show(value)} is empty", where, "Its end is excluded: range(1, 4) is 1, 2, 3.")
     if log and min(start, stop) <= 0:
         raise SpaceError(f"{show(value)} has no logarithm", where, "Begin it above zero.")
     if whole and step > 0 and not shuffle:
-        high = int(start) + (math.ceil((stop - start) / step) - 1) * int(step)
+        high = int(start) + (-(-int(stop - start) // int(step)) - 1) * int(step)
         return Integers(int(start), high, int(step), log)
     return Choices(_mixed(value.values(), where) if shuffle else value.values(), ordered=not shuffle)
 
@@ -227,8 +263,7 @@ def _range(value: Range, where: str, *, shuffle: bool, log: bool) -> Domain:
 def _interval(start: float, end: float, where: str, *, log: bool) -> Domain:
     whole = isinstance(start, int) and isinstance(end, int)
     shown = show(Interval(start=start, end=end, tags=frozenset({"log"} if log else ())))
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise SpaceError(f"{shown} has no finite ends", where)
+    _check_ends(start, end, shown, where)
     if start > end:
         raise SpaceError(f"{shown} is empty", where, f"Write interval({show(end)}, {show(start)}).")
     if log and start <= 0:
@@ -236,6 +271,16 @@ def _interval(start: float, end: float, where: str, *, log: bool) -> Domain:
     if whole:
         return Integers(int(start), int(end), 1, log)
     return Floats(float(start), float(end), log)
+
+
+def _check_ends(start: float, end: float, shown: str, where: str) -> None:
+    """Refuse what floats, in which all searches reckon, cannot tell apart."""
+    most = sys.float_info.max
+    if not (abs(start) <= most and abs(end) <= most):
+        raise SpaceError(f"{shown} has no finite ends", where)
+    if not abs(end - start) <= most:
+        hint = "A search reckons in floats, of which the largest is 1.8e308."
+        raise SpaceError(f"The ends of {shown} lie too far apart", where, hint)
 
 
 # -------------------------------------------------------------------------------------- parameters
@@ -273,14 +318,7 @@ class Parameter:
             index = domain.index(value) if self.has_default else None
             return domain.at(index or 0)
         number = self.has_default and isinstance(value, (int, float)) and value == value  # noqa: PLR0124  NaN
-        match domain:
-            case Floats(low=low, high=high):
-                middle = math.sqrt(low * high) if domain.log else (low + high) / 2
-                return min(max(float(value), low), high) if number else middle
-            case Integers(low=low, high=high, step=step):
-                middle = math.sqrt(low * high) if domain.log else (low + high) / 2
-                at = min(max(value, low), high) if number else middle
-                return low + round((at - low) / step) * step
+        return domain.nearest(value) if number else domain.middle
 
 
 def parameter(override: Override, where: str, *, owner: str = "", **more: Any) -> Parameter:

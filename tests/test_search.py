@@ -95,6 +95,15 @@ def test_values_are_plain_and_within(name):
             assert type(value) in (int, float)
 
 
+@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("text", [f"x=range(0,{10**20})", f"x=range(0,{2**63},3)"])
+def test_integers_that_are_no_floats_are_searched_like_others(name, text):
+    space = space_of(text)
+    trials = search(name, space, lambda p: float(p["x"]), 14)
+    assert len(trials) == 14
+    assert all(space.roots[0].domain.contains(trial.point["x"]) for trial in trials)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_runs_without_a_score_poison_nothing(name):
     space = space_of("x=range(0,40)") if name == "grid" else space_of("x=interval(0,4)")

@@ -14,6 +14,8 @@ from sweeper.search.grid import Grid
 from sweeper.search.zip import Zip
 from sweeper.space import Choices, Floats, Integers, Space, domain_of, parameter
 
+HUGE = f"range(0,{2**63})"
+
 
 def domain(text):
     return domain_of(parse(f"x={text}").value, text)
@@ -41,7 +43,9 @@ def test_what_ranges_mean_is_decided_once_for_every_search(text, expected):
     ("text", "said"),
     [
         ("range(4,4)", "is empty"), ("range(4,1)", "is empty"), ("interval(1,0)", "Write interval(0.0, 1.0)"),
-        ("interval(0,1,log=true)", "no logarithm"), ("interval(0,inf)", "no finite ends"), ("glob(z*)", "matches no option"),
+        ("interval(0,1,log=true)", "no logarithm"), ("glob(z*)", "matches no option"),
+        ("interval(0,inf)", "no finite ends"), (f"range(0,1{'0' * 330})", "no finite ends"),
+        ("interval(-1.7e308,1.7e308)", "lie too far apart"),
     ],
 )  # fmt: skip
 def test_an_impossible_range_is_refused(text, said):
@@ -50,7 +54,7 @@ def test_an_impossible_range_is_refused(text, said):
 
 
 @given(st.sampled_from(["1,2,3", "range(2,9,3)", "interval(-1,2)", "interval(1e-3,1,log=true)",
-                        "int(interval(1,1000,log=true))", "range(0,1,0.25)"]), st.integers())  # fmt: skip
+                        "int(interval(1,1000,log=true))", "range(0,1,0.25)", HUGE]), st.integers())  # fmt: skip
 def test_what_is_drawn_is_within(text, seed):
     found = domain(text)
     assert found.contains(found.sample(Random(seed)))
@@ -74,11 +78,22 @@ def test_a_declaration_shown_means_the_same(text):
 @pytest.mark.parametrize(
     ("text", "default", "first"),
     [("interval(0,1)", 0.3, 0.3), ("interval(0,1)", 7, 1.0), ("int(interval(2,9))", None, 6),
-     ("range(0,10,4)", 5, 4), ("a,b", "b", "b"), ("a,b", "c", "a"), ("interval(1,100,log=true)", "x", 10.0)],
+     ("range(0,10,4)", 5, 4), ("a,b", "b", "b"), ("a,b", "c", "a"), ("interval(1,100,log=true)", "x", 10.0),
+     ("interval(1e-300,1e-200,log=true)", None, 1e-250), (HUGE, 2**63 - 1, 2**63 - 1), (HUGE, 2**62 + 1, 2**62 + 1),
+     (HUGE, 1e300, 2**63 - 1), ("int(interval(1,1000000000000000000,log=true))", None, 10**9)],
 )  # fmt: skip
 def test_the_first_value_is_the_configs_own_or_the_nearest(text, default, first):
     found = parameter(parse(f"x={text}"), "x", default=default, has_default=default is not None)
     assert found.first() == first
+
+
+@pytest.mark.parametrize("text", [HUGE, f"int(interval(1,{2**63},log=true))", f"range(-7,{10**20},3)"])
+@pytest.mark.parametrize("unit", [0.0, 0.5, 0.9999999999999999, 1.0])
+def test_integers_that_are_no_floats_stay_within(text, unit):
+    found = domain(text)
+    value = found.from_unit(unit)
+    assert found.contains(value)
+    assert found.nearest(value) == value
 
 
 @pytest.fixture

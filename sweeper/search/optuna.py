@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from ..records import History, Point, Trial
-from ..space import Choices, Floats, Integers, Parameter, Space
+from ..space import EXACT, Choices, Floats, Integers, Parameter, Space
 
 
 class Optuna:
@@ -110,7 +110,8 @@ def distribution_of(optuna: Any, parameter: Parameter) -> Any:
         case Floats(low=low, high=high, log=log):
             return distributions.FloatDistribution(low, high, log=log)
         case Integers(low=low, high=high, step=step, log=log):
-            return distributions.IntDistribution(low, high, log=log, step=1 if log else step)
+            step = 1 if log or high - low >= EXACT else step  # by which optuna divides in floats
+            return distributions.IntDistribution(low, high, log=log, step=step)
         case Choices(values=values, ordered=True):
             return distributions.IntDistribution(0, len(values) - 1)
         case Choices(values=values):
@@ -128,5 +129,5 @@ def _decode(parameter: Parameter, value: Any) -> Any:
     if isinstance(domain, Choices):
         return domain.at(int(value))
     if isinstance(domain, Integers):
-        return domain.at(round((int(value) - domain.low) / domain.step))
+        return domain.nearest(int(value))
     return float(value)

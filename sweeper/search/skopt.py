@@ -19,7 +19,7 @@ from random import Random
 from typing import Any
 
 from ..records import History, Point, Trial
-from ..space import Choices, Floats, Integers, Parameter, Space
+from ..space import EXACT, Choices, Floats, Integers, Parameter, Space
 
 _GROWTH = 1.15  # of the observations, after which the hyper-parameters are fitted again
 _PER_OPTION = 4  # runs that every option gets before any is preferred
@@ -164,6 +164,9 @@ def _dimension(parameter: Parameter) -> Any:
     match parameter.domain:
         case Floats(low=low, high=high, log=log):
             return Real(low, high, prior="log-uniform" if log else "uniform", name=parameter.name)
+        case Integers(low=low, high=high, log=log) if high - low >= EXACT:  # as dense as floats
+            ends = (low, high) if log else (0, parameter.domain.size)
+            return Real(*map(float, ends), prior="log-uniform" if log else "uniform", name=parameter.name)
         case Integers(low=low, high=high, log=True):
             return Integer(low, high, prior="log-uniform", name=parameter.name)
         case Choices(ordered=False) as domain:
