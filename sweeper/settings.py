@@ -6,10 +6,11 @@ these classes. Resolves nothing but its own node; runs nothing.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .errors import SettingsError, nearest
@@ -431,6 +432,12 @@ def _check_launcher(values: dict[str, Any]) -> None:
 
 
 _FREE = ("lower", "upper", "address")  # null if not said, and no whole numbers
+_FEWEST = {"cmaes": 4, "nsga2": 2}  # in a population: half of one has a spread; two are a point's parents
+_NUMBERS: dict[str, tuple[Callable[[float], bool], str]] = {
+    "search.sigma": (lambda value: 0 < value < math.inf, "above zero"),
+    "search.crossover": (lambda value: 0 <= value <= 1, "from zero to one"),
+    "launcher.gpus": (lambda value: 0 <= value < math.inf, "from zero on"),
+}
 
 
 def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
@@ -439,11 +446,15 @@ def _check_options(path: str, name: str, options: Mapping[str, Any]) -> None:
         return
     for key, value in options.items():
         usual = known.get(key, "")
+        if type(usual) is float and path + key in _NUMBERS:
+            holds, words = _NUMBERS[path + key]
+            if not (_is_kind(value, "int | float") and holds(value)):
+                raise SettingsError(f"sweeper.{path}{key} must be a number {words}, not {show(value)}")
         if type(usual) not in (int, type(None)) or (usual is None and (value is None or key in _FREE)):
             continue
-        least = 0 if usual == 0 else 1
+        least = _FEWEST[name] if key == "population" else 0 if usual == 0 else 1
         if type(value) is not int or value < least:
-            words = "above zero" if least else "from zero on"
+            words = {0: "from zero on", 1: "above zero"}.get(least, f"from {least} on")
             raise SettingsError(f"sweeper.{path}{key} must be a whole number {words}, not {show(value)}")
 
 

@@ -54,6 +54,7 @@ WRONG = {
     "-m x=1 sweeper.launcher.threads=0": "must be 1 or more",
     "--search gp sweeper.search.candidates=0 x=interval(0,1)": "a whole number above zero",
     "--search tpe sweeper.search.startup=abc x=interval(0,1)": "a whole number above zero",
+    "--search cmaes sweeper.search.sigma=a x=interval(0,1)": "sigma must be a number above zero, not a",
 }
 
 

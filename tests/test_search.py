@@ -12,7 +12,7 @@ from sweeper.grammar import parse
 from sweeper.points import Points
 from sweeper.records import COMPLETED, History, Objective, Outcome, Trial
 from sweeper.search import SEARCHERS, Asker, make_searcher
-from sweeper.settings import OPTIONS, SearchSettings
+from sweeper.settings import OPTIONS, SearchSettings, settings_from
 from sweeper.space import Space, parameter
 from sweeper.trials import Trials
 
@@ -195,6 +195,22 @@ def test_a_search_that_does_not_exist_is_refused():
         make_searcher(SearchSettings(name="randon"))
     with pytest.raises(SettingsError, match="cannot be made"):
         make_searcher(SearchSettings(name="tpe", options={"starup": 3}))
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "key", "value", "said"),
+    [
+        ("search", "cmaes", "sigma", 0, "a number above zero"),
+        ("search", "cmaes", "population", 3, "a whole number from 4 on"),
+        ("search", "nsga2", "population", 1, "a whole number from 2 on"),
+        ("search", "nsga2", "crossover", 5, "a number from zero to one"),
+        ("launcher", "ray", "gpus", "abc", "a number from zero on"),
+        ("launcher", "ray", "gpus", -1, "a number from zero on"),
+    ],
+)
+def test_numbers_that_an_option_could_not_mean_are_mistakes(part, name, key, value, said):
+    with pytest.raises(SettingsError, match=f"^sweeper.{part}.{key} must be {said}, not {value}$"):
+        settings_from({part: {"name": name, key: value}})
 
 
 def test_random_numbers_are_the_askers_alone():
