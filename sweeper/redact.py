@@ -3,13 +3,14 @@
 A key names a secret if its last words are `password`, `secret`, `token`, `api key` or the like, however
 they are joined: `db.password`, `WANDB_API_KEY`, `authToken`; or if it is among those that
 `sweeper.tracker.redact` lists. `max_tokens` names none, nor does `pad_token`. All that lies in a node whose
-key names a secret is one, and so is the password in a URL: `//user:password@host`.
+key names a secret is one, and so is the password in a URL: `//user:password@host`. In a config the text of a
+secret is hidden wherever else it stands; one of fewer than four letters only where it is all of a value.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -60,20 +61,77 @@ def listed(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def masked(tree: Any, patterns: Sequence[str] = (), prefix: str = "") -> Any:
-    """Return plain data with secrets replaced; what is null or a boolean stays."""
+    """Return plain data with secrets replaced, and their texts wherever else they stand.
+
+    What is null or a boolean stays.
+    """
+    secrets: set[str] = set()
+    found = _masked(tree, patterns, prefix, secrets)
+    return _without(secrets, found) if secrets else found
+
+
+def _masked(tree: Any, patterns: Sequence[str], prefix: str, secrets: set[str]) -> Any:
+    """Return plain data with what stands under the keys of secrets replaced, and take note of its texts."""
     if isinstance(tree, Mapping):
         found = {}
         for key, value in tree.items():
             path = f"{prefix}{key}"
             test = hidden if "." in str(key) else hides  # the nodes above were tested on the way here
             secret = value is not None and not isinstance(value, bool) and test(path, patterns)
-            found[key] = MASK if secret else masked(value, patterns, f"{path}.")
+            found[key] = MASK if secret else _masked(value, patterns, f"{path}.", secrets)
+            if secret:
+                secrets.update(text for text in leaves_in(value) if isinstance(text, str))
         return found
     if isinstance(tree, list):
-        return [masked(value, patterns, f"{prefix}{at}.") for at, value in enumerate(tree)]
+        return [_masked(value, patterns, f"{prefix}{at}.", secrets) for at, value in enumerate(tree)]
     if isinstance(tree, (Choice, Extend)):
-        return tree._replace(values=tuple(masked(value, patterns, prefix) for value in tree.values))
+        return tree._replace(values=tuple(_masked(value, patterns, prefix, secrets) for value in tree.values))
     return _without_password(tree) if isinstance(tree, str) else tree
+
+
+_LONG = 4  # letters from which a secret is looked for inside of other texts
+
+
+def leaves_in(value: Any) -> Iterator[Any]:
+    """Yield what a secret is made of: texts and numbers, but nothing that only refers to it."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from leaves_in(each)
+    elif isinstance(value, str):
+        if value not in ("", "???") and "${" not in value:
+            yield value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield value
+
+
+def tells(value: Any, secrets: set[Any]) -> bool:
+    """Whether plain data has a secret in it: as it is, or a long one inside of a text."""
+    long = [str(secret) for secret in secrets if len(str(secret)) >= _LONG]
+    return any(
+        leaf in secrets or (isinstance(leaf, str) and any(text in leaf for text in long))
+        for leaf in leaves_in(value)
+    )
+
+
+def _without(secrets: set[str], tree: Any) -> Any:
+    """Return plain data without the texts of secrets."""
+    long = sorted((text for text in secrets if len(text) >= _LONG), key=len, reverse=True)
+    inside = re.compile("|".join(map(re.escape, long)) or r"(?!)")
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: shown(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [shown(each) for each in value]
+        if isinstance(value, (Choice, Extend)):
+            return value._replace(values=tuple(map(shown, value.values)))
+        if isinstance(value, str):
+            return MASK if value in secrets else inside.sub(MASK, value)
+        return value
+
+    return shown(tree)
 
 
 _IN_URL = re.compile(r"(//[^\s/:@]*:)[^\s/]+@")

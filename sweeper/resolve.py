@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
@@ -21,6 +21,7 @@ from omegaconf.resolvers import oc
 
 from . import nodes
 from .errors import ConfigError, nearest
+from .redact import leaves_in, tells
 
 Facts = Mapping[str, Any]
 
@@ -126,25 +127,49 @@ def has_interpolation(value: Any) -> bool:
     return isinstance(value, list) and any(map(has_interpolation, value))
 
 
-def resolved(tree: Any, config: Any, hidden: Callable[[str], bool], path: str = "") -> Any:
+def resolved(tree: Any, config: Any, hidden: Callable[[str], bool]) -> Any:
     """Return plain data with the values that its interpolations have in a config made of it.
 
-    What cannot be resolved stays as it is written, and so does what stands under a key that `hidden`
-    says to hide: what `${oc.env:TOKEN}` resolves to is for the run alone.
+    What cannot be resolved stays as it is written. So does what stands under a key that `hidden` says to
+    hide, and what would tell such a value: what `${oc.env:TOKEN}` resolves to is for the run alone.
     """
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else None
-    if items is None or not has_interpolation(tree):
+    return _resolved(tree, config, hidden, set(_secrets(tree, config, hidden)))
+
+
+def _resolved(
+    tree: Any, config: Any, hidden: Callable[[str], bool], secrets: set[Any], path: str = ""
+) -> Any:
+    if not has_interpolation(tree):
         return tree
     found: dict[Any, Any] = {}
-    for key, value in items:
+    for key, value in _items(tree):
         where = f"{path}{key}"
-        if isinstance(value, str):
-            found[key] = value if "${" not in value or hidden(where) else _value(config, key, value)
-        else:
-            found[key] = (
-                resolved(value, config[key], hidden, f"{where}.") if has_interpolation(value) else value
-            )
+        found[key] = value
+        if hidden(where):
+            continue
+        if isinstance(value, str) and "${" in value:
+            known = _value(config, key, value)
+            found[key] = value if tells(known, secrets) else known
+        elif has_interpolation(value):
+            found[key] = _resolved(value, config[key], hidden, secrets, f"{where}.")
     return found if isinstance(tree, dict) else list(found.values())
+
+
+def _secrets(tree: Any, config: Any, hidden: Callable[[str], bool], path: str = "") -> Iterator[Any]:
+    """Yield the texts and numbers that stand under the keys to hide."""
+    for key, value in _items(tree):
+        where = f"{path}{key}"
+        if not hidden(where):
+            if isinstance(value, (dict, list)):
+                yield from _secrets(value, config[key], hidden, f"{where}.")
+        elif has_interpolation(value):
+            yield from leaves_in(_value(config, key, value))
+        else:
+            yield from leaves_in(value)
+
+
+def _items(tree: Any) -> Iterable[tuple[Any, Any]]:
+    return tree.items() if isinstance(tree, dict) else enumerate(tree)
 
 
 def _value(config: Any, key: Any, written: str) -> Any:

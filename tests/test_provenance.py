@@ -1,5 +1,6 @@
 """What makes a run repeatable is recorded on its own, and secrets stay with the run."""
 
+import json
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -176,6 +177,40 @@ def test_no_secret_reaches_the_database_inside_a_value(project):
     project.run("-m", "db={password:hunter2},{password:hunter22}", *nested)
     for file in project.folder.glob("sweeper.db*"):
         assert b"hunter2" not in file.read_bytes()
+
+
+def test_no_secret_reaches_a_tracker_through_what_refers_to_it(project, monkeypatch):
+    monkeypatch.setenv("KEY_OF_MINE", "topsecret")
+    project.write(
+        config="x: 1\ndb: {user: me, password: hunter2}\nurl: host=h password=${db.password}\nagain: ${db}\n"
+        "login: ${db.password}\nmode: hunter2\ntoken: ${oc.env:KEY_OF_MINE}\nheader: Bearer ${token}\n"
+        "pin: 98765\ncode: ${pin}\nsweeper: {tracker: {redact: [pin]}}\n",
+        train_py=SECRETIVE,
+    )
+    words = ("login=x${db.password}", "--tracker", "sacred")
+    first, second = project.run(*words).run, project.run("-m", "x=2,3", *words).sweep / "0"
+    told = project.run("-m", "sweeper", "compare", str(first), str(second), "--json").out
+    project.run("-m", "sweeper", "report", "--out", "page.html")
+    kept = [*project.folder.glob("sacred/*/config.json"), project.folder / "page.html"]
+    for text in (told, *(path.read_text() for path in kept)):
+        assert not {word for word in ("hunter2", "topsecret", "98765") if word in text}
+    config = json.loads((project.folder / "sacred/1/config.json").read_text())
+    assert (config["header"], config["mode"], config["db"]["user"]) == ("Bearer ${token}", MASK, "me")
+    assert "topsecret" not in (first / ".sweeper/resolved.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("tree", "shown"),
+    [
+        ({"password": "hunter2", "url": "h:hunter2:hunter2"}, {"password": "***", "url": "h:***:***"}),
+        ({"secrets": ["long", "longer"], "of": ["longer"]}, {"secrets": "***", "of": ["***"]}),
+        ({"password": "a", "x": "a", "y": "data"}, {"password": "***", "x": "***", "y": "data"}),
+        ({"password": "???", "x": "???"}, {"password": "***", "x": "???"}),
+        ({"password": "", "x": ""}, {"password": "***", "x": ""}),
+    ],
+)
+def test_the_text_of_a_secret_is_hidden_wherever_else_it_stands(tree, shown):
+    assert masked(tree) == shown
 
 
 def test_no_secret_is_exported_to_optuna(project):
