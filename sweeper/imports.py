@@ -13,6 +13,7 @@ from .errors import RecordError, SweeperError, TrackerError
 from .ledger import ANOTHER, check_ours
 from .records import COMPLETED, ENDED, FunctionRef, Job, Outcome, now
 from .runs import new_id
+from .score import within_64_bits
 from .track import SweepRecord, tell_again
 from .track.sqlite import connect
 
@@ -167,6 +168,8 @@ def _run(
         value: Any = _number(text)
         if kind in ("metric", "score", "seconds") and value is None:
             raise RecordError(f"The {kind} {name!r} must be a number, not {text!r}", where)
+        if kind in ("metric", "score", "seconds"):
+            value = within_64_bits(value)
         found[kind][name] = text if value is None or kind in ("tag", "note", "status") else value
     status = next(iter(found["status"].values()), COMPLETED).upper()
     if status not in ENDED:

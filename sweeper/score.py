@@ -28,6 +28,20 @@ def to_number(value: Any) -> float | None:
         return None
 
 
+def within_64_bits(value: float) -> float:
+    """Return a number that databases can keep: a larger int as a float, infinite where that is too much for one.
+
+    >>> within_64_bits(10), within_64_bits(10**19), within_64_bits(-(10**400))
+    (10, 1e+19, -inf)
+    """
+    if -(1 << 63) <= value < 1 << 63 or isinstance(value, float):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 class Score(NamedTuple):
     """What a returned value says."""
 

@@ -238,6 +238,16 @@ def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
     assert (second["tags"], second["note"]) == ({"who": "me"}, "monday")
 
 
+def test_a_csv_may_have_numbers_of_more_than_64_bits(shell):
+    large = "99999999999999999999"
+    (shell.folder / "old.csv").write_text(
+        f"a,b,c,d\nparam,metric,score,seconds\n{large},{large},{large},{large}\n"
+    )
+    shell("import", "old.csv")
+    (row,) = shell.json("ls", "last")
+    assert (row["params"], row["metrics"], row["score"]) == ({"a": large}, {"b": 1e20}, 1e20)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -712,6 +712,19 @@ def block(title: str) -> str:
     return DOCUMENT.partition(f"# {title}\n")[2].partition("```")[0]
 
 
+def test_a_number_of_more_than_64_bits_ends_no_tracker(parabola):
+    parabola.write(
+        train_py=TRAIN.replace('{"accuracy": cfg.x / 10, "extra": 2.0}', '{"a": 10**19, "b": -(10**400)}')
+    )
+    settings = ("how=well", "sleep=0", "sweeper.objective.metric=a")
+    words = [f"+{word}" if "sweeper" not in word else word for word in settings]
+    names = [name for name in ("sacred", "tensorboard") if name in here]
+    ended = parabola.run("-m", "x=1,2", *words, "--tracker", ",".join(names))
+    assert ended.err == ""
+    assert parabola.query("select score from runs") == [(1e19,), (1e19,)]
+    assert parabola.query("select distinct value from metrics where name = 'b'") == [(-math.inf,)]
+
+
 def test_a_tracker_of_another_package_is_found_by_its_entry_point(parabola):
     (parabola.folder / "lines.py").write_text(block("lines.py"))
     installed = parabola.folder / "lines-1.0.dist-info"

@@ -24,6 +24,7 @@ from ..grammar import show
 from ..job import read_record
 from ..records import ENDED, Job, Outcome
 from ..redact import masked, masked_words
+from ..score import within_64_bits
 from ..settings import OPTIONS
 
 
@@ -234,6 +235,11 @@ class _Line:
         if method is None:
             raise TrackerError(f"{type(self.tracker).__name__} has no method {verb!r}")
         run, *rest = what
+        if verb == "log":
+            rest[0] = _storable(rest[0])
+        elif verb == "finish":
+            score = None if rest[0].score is None else within_64_bits(rest[0].score)
+            rest[0] = rest[0]._replace(score=score, metrics=_storable(rest[0].metrics))
         came = method(self._without_secrets(run, verb), *rest)
         if verb == "finish":
             self.finished.append(run)
@@ -303,6 +309,10 @@ class _Line:
             if self.thread.is_alive():
                 _say(f"note: the tracker {self.name!r} still writes; Ctrl-C leaves it")
                 self.thread.join()
+
+
+def _storable(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: within_64_bits(value) for name, value in metrics.items()}
 
 
 def _say(text: str) -> None:

@@ -47,7 +47,6 @@ from .mlflow_terms import (
     key_of,
     milliseconds,
     name_of,
-    number_of,
     params_of,
     tags_of_end,
     tags_of_outcome,
@@ -217,7 +216,7 @@ class Mlflow:
                 count = made.steps[name] if step is None else int(step)
                 made.steps[name] += 1
                 made.reported[name] = (value, count)
-                made.metrics.append(Metric(key_of(name), number_of(value), int(at * 1000), count))
+                made.metrics.append(Metric(key_of(name), float(value), int(at * 1000), count))
             if made.id and not (made.sending or made.whole) and len(made.metrics) == len(metrics):
                 self.outbox.put(partial(self._send, made), _BATCH_EVERY)
 
@@ -235,9 +234,9 @@ class Mlflow:
             for name, value in outcome.metrics.items():
                 last, step = made.reported.get(name, (None, 0))
                 if last != value and not (last is not None and math.isnan(last) and math.isnan(value)):
-                    made.metrics.append(Metric(key_of(name), number_of(value), end, step))
+                    made.metrics.append(Metric(key_of(name), float(value), end, step))
             if outcome.score is not None and "score" not in outcome.metrics:
-                made.metrics.append(Metric("score", number_of(outcome.score), end, 0))
+                made.metrics.append(Metric("score", float(outcome.score), end, 0))
             made.params = {k: v for k, v in self._params(run).items() if k not in made.told}
             made.tags = tags_of_outcome(outcome)
             made.ended, made.outcome = True, (outcome, end)

@@ -148,14 +148,6 @@ def key_of(name: str) -> str:
     return "/".join(part for part in parts if part not in ("", ".", ".."))[:_LONGEST_KEY] or "_"
 
 
-def number_of(value: float) -> float:
-    """Return a value as a float; an int that is too large for one is infinite."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
-
-
 def milliseconds(moment: str = "") -> int:
     """Return a moment of a record, or now, as MLflow counts: in milliseconds since 1970."""
     at = datetime.fromisoformat(moment) if moment else datetime.now().astimezone()
