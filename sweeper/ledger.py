@@ -39,11 +39,13 @@ _SHOWN = (
     "error",
 )  # fmt: skip
 
-# The value of a metric: the one that was returned, else the last that was reported.
+# The value of a metric: the one that was returned, else the last that was reported. NaN is null there.
+_OF_METRIC = "from metrics m where m.run_id = r.id and m.name = ?"
+_RETURNED = f"{_OF_METRIC} and m.step is null"
 _METRIC = (
-    "coalesce((select m.value from metrics m where m.run_id = r.id and m.name = ? and m.step is null "
-    "order by m.rowid desc limit 1), (select m.value from metrics m where m.run_id = r.id and m.name = ? "
-    "order by m.step desc, m.rowid desc limit 1))"
+    f"coalesce((select m.value {_RETURNED} order by m.rowid desc limit 1), case when not exists "
+    f"(select 1 {_RETURNED}) then "
+    f"(select m.value {_OF_METRIC} order by m.step desc, m.rowid desc limit 1) end)"
 )
 _KINDS = {"params": "key", "metrics": "name", "tags": "key"}  # tables, and where the name stands in each
 _TIMES = ("started", "ended")  # texts in ISO 8601, whose order is that of texts
@@ -355,8 +357,8 @@ class Ledger:
         values = _METRIC.replace("r.id", "?")
         for row in found:
             for name in row["metrics"]:
-                ((value,),) = self.db.execute(f"select {values}", [row["id"], name, row["id"], name])
-                row["metrics"][name] = value
+                ((value,),) = self.db.execute(f"select {values}", [row["id"], name] * 3)
+                row["metrics"][name] = math.nan if value is None else value
 
     def _value_of(self, key: str) -> Term:
         """Return what stands for a key: a column, a param, a metric or a tag."""
@@ -370,7 +372,7 @@ class Ledger:
         if dot and kind == "tags":
             return Term("(select t.value from tags t where t.run_id = r.id and t.key = ?)", (name,))
         if dot and kind == "metrics":
-            return Term(_METRIC, (name, name))
+            return Term(_METRIC, (name,) * 3)
         for table in ("params", "metrics"):
             if self.rows(f"select 1 from {table} where {_KINDS[table]} = ? limit 1", [key]):
                 return self._value_of(f"{table}.{key}")

@@ -29,7 +29,7 @@ def to_number(value: Any) -> float | None:
 
 
 def within_64_bits(value: float) -> float:
-    """Return a number that databases can keep: a larger int as a float, infinite where that is too much for one.
+    """Return a number that databases can keep: of a larger int a float, or infinity.
 
     >>> within_64_bits(10), within_64_bits(10**19), within_64_bits(-(10**400))
     (10, 1e+19, -inf)

@@ -123,6 +123,19 @@ def test_a_metric_is_its_last_value(made):
     assert row["metrics"]["loss"] == pytest.approx(4 + 1 / 3)
 
 
+def test_a_metric_that_was_returned_as_nan_is_nan_whatever_was_reported(parabola):
+    parabola.write(train_py=FAILING.replace("(cfg.x - 3) ** 2", "{'loss': float('nan')}"))
+    swept = parabola.run("-m", "x=1", "+z=nan,1").sweep
+    shell = Shell(parabola.folder)
+    rows = shell.json("ls", "last")
+    assert [(row["metrics"], row["params"]["z"]) for row in rows] == [
+        ({"loss": "nan"}, "nan"),
+        ({"loss": "nan"}, 1),
+    ]
+    assert shell.json("ls", "last", "loss<9") == []
+    assert shell("export", "last", "--to", "csv").out == (swept / "results.csv").read_text()
+
+
 # ------------------------------------------------------------------------------------- one of them
 
 

@@ -268,10 +268,14 @@ class Sqlite:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as SQLite keeps it: numbers and texts as they are, the rest as it is typed."""
-    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        return value if not isinstance(value, int) or abs(value) < 1 << 63 else str(value)
-    return show(value)
+    """Return a value as SQLite keeps it: numbers and texts as they are, the rest as it is typed.
+
+    >>> plain(1), plain(True), plain([1, 2]), plain(float("nan"))
+    (1, 'true', '[1, 2]', 'nan')
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or value != value:  # noqa: PLR0124  NaN
+        return show(value)
+    return value if not isinstance(value, int) or abs(value) < 1 << 63 else str(value)
 
 
 def _git(git: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
