@@ -301,7 +301,8 @@ def _best(asked: Any) -> None:
     ledger = Ledger(asked.db)
     sweep = ledger.find_sweep(asked.sweep)
     objective = Objective.parse(sweep["objective"] or "")
-    way = asked.way or objective.directions[0]
+    own = next((each for each in objective.each() if each.name == asked.metric), objective)
+    way = asked.way or own.directions[0]
     key = f"metrics.{asked.metric}" if asked.metric else "score"
     if asked.metric is None and objective.several:
         raise UsageError(

@@ -164,6 +164,16 @@ def test_best_ranks_the_runs_of_a_sweep(made):
     assert [row["params"]["x"] for row in made.json("best", "--metric", "loss", "--maximize")] == [4, 2, 1]
 
 
+def test_best_by_a_metric_that_is_an_objective_ranks_in_its_direction(parabola):
+    parabola.write(train_py=FAILING.replace("(cfg.x - 3) ** 2", "{'loss': cfg.x, 'acc': cfg.x / 10}"))
+    parabola.run("-m", "x=1,2", "sweeper.objective={metric: [loss, acc], direction: [minimize, maximize]}")
+    shell = Shell(parabola.folder)
+    for metric, way, xs in (("acc", "maximize", [2, 1]), ("loss", "minimize", [1, 2])):
+        assert shell("best", "--metric", metric).out.startswith(f"{way} {metric}, sweep ")
+        assert [row["params"]["x"] for row in shell.json("best", "--metric", metric)] == xs
+    assert shell("best", "--metric", "acc", "--minimize").out.startswith("minimize acc")
+
+
 def test_compare_shows_in_what_runs_differ(made):
     sweep = made.json("ls")[0]["id"]
     rows = {row["what"]: row for row in made.json("compare", f"{sweep}/0", "last")}
