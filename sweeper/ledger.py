@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import quote
+from weakref import finalize
 
 from .errors import RecordError, TrackerError, UsageError, nearest
 from .records import COMPLETED, ENDED, QUEUED, RUNNING, Objective
@@ -112,6 +113,7 @@ class Ledger:
         except TrackerError as error:
             raise TrackerError(error.what, hint=ANOTHER) from None
         self.db.row_factory = sqlite3.Row
+        finalize(self, self.db.close)  # by itself it would stay open until its garbage is collected
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Return the rows that a question gives."""

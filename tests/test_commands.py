@@ -354,6 +354,13 @@ def test_mistakes_are_said_in_a_few_lines(made, words, said):
     assert len(ended.err.splitlines()) <= 4
 
 
+def test_a_command_closes_the_database(shell):
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    shell("import", "old.csv")
+    shell("tag", "last", "a=b")
+    assert sorted(each.name for each in shell.folder.iterdir()) == ["old.csv", "sweeper.db"]
+
+
 def test_a_database_that_is_none_is_said_to_be_none(shell):
     (shell.folder / "sweeper.db").write_text("this is no database at all, but a text of some length\n" * 20)
     assert "cannot be used: file is not a database" in shell("ls", code=2).err
