@@ -424,11 +424,17 @@ class Ledger:
             raise UsageError(f"{text!r} compares with no number", hint=f"{operator} needs one after it.")
         if number is None:
             return Term(f"cast({term.sql} as text) {operator} ?", (*term.values, value))
-        # A text is larger than every number to SQLite, so what is no number is left out.
-        return Term(
-            f"(typeof({term.sql}) in ('integer', 'real') and {term.sql} {operator} ?)",
-            (*term.values, *term.values, number),
-        )
+        # To a real SQLite compares a text that is a number as one; every other is larger than all numbers.
+        if operator in ("=", "!="):
+            equal = f"({term.sql} = cast(? as real) or cast({term.sql} as text) = ?)"
+            return Term(
+                equal if operator == "=" else f"not {equal}", (*term.values, number, *term.values, value)
+            )
+        compared = Term(f"{term.sql} {operator} cast(? as real)", (*term.values, number))
+        if operator in ("<", "<="):
+            return compared
+        largest = f"{term.sql} <= cast(? as real)"
+        return Term(f"({compared.sql} and {largest})", (*compared.values, *term.values, math.inf))
 
     # ---- changes
 

@@ -118,6 +118,29 @@ def test_runs_are_sorted_and_the_last_of_them_shown(made, sort, xs):
     assert [row["params"]["x"] for row in last] == xs[-2:]
 
 
+@pytest.mark.parametrize(
+    ("filters", "xs"),
+    [
+        (["tags.fold=2"], ["2"]),
+        (["tags.fold!=1"], ["2", "10", "last"]),
+        (["tags.fold>=2"], ["2", "10"]),
+        (["tags.fold<=2.0"], ["1", "2"]),
+        (["m=8"], ["1"]),
+        (["m!=8"], ["2", "10", "last"]),
+        (["m>7"], ["1", "last"]),
+        (["m=0.90e1"], ["last"]),
+        (["name=2024", "tags.fold=1"], ["1"]),
+        (["note=3"], ["2"]),
+    ],
+)
+def test_a_filter_by_a_number_finds_texts_that_are_one(shell, filters, xs):
+    (shell.folder / "old.csv").write_text(
+        "m,fold,n\nparam,tag,note\n8,1,\ngbm,2,3\nridge,10,three\n9,last,\n"
+    )
+    shell("import", "old.csv", "--name", "2024")
+    assert [row["tags"]["fold"] for row in shell.json("ls", *filters)] == xs
+
+
 def test_a_metric_is_its_last_value(made):
     (row,) = made.json("ls", "x=4")
     assert row["metrics"]["loss"] == pytest.approx(4 + 1 / 3)
