@@ -12,6 +12,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 from weakref import finalize
@@ -49,7 +50,8 @@ _METRIC = (
     f"(select m.value {_OF_METRIC} order by m.step desc, m.rowid desc limit 1) end)"
 )
 _KINDS = {"params": "key", "metrics": "name", "tags": "key"}  # tables, and where the name stands in each
-_TIMES = ("started", "ended")  # texts in ISO 8601, whose order is that of texts
+_TIMES = ("started", "ended")  # texts in ISO 8601, each with the zone of its machine
+_MOMENT = "julianday(started)"
 _TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d.*)?)?)?)?")
 _STATUSES = (QUEUED, RUNNING, *ENDED)
 _FILTER = re.compile(r"^(?P<key>[^<>=!~]+?)\s*(?P<operator><=|>=|!=|=|<|>|~)\s*(?P<value>.*)$", re.DOTALL)
@@ -134,7 +136,9 @@ class Ledger:
 
     def _sweep(self, name: str) -> Row | None:
         if name == "last":
-            return next(iter(self.rows("select * from sweeps order by started desc, id desc limit 1")), None)
+            return next(
+                iter(self.rows(f"select * from sweeps order by {_MOMENT} desc, id desc limit 1")), None
+            )
         found = self.rows("select * from sweeps where directory = ?", [os.path.realpath(name)])
         return next(iter(found), None) or self._by_prefix("sweeps", name)
 
@@ -142,8 +146,8 @@ class Ledger:
         """Return the row of a sweep, or None if the name is a run's or nobody's."""
         found = self._sweep(name)
         if found is not None and name == "last":
-            single = "select started from runs where sweep_id is null order by started desc limit 1"
-            if any(row["started"] > found["started"] for row in self.rows(single)):
+            later = f"select 1 from runs where sweep_id is null and {_MOMENT} > julianday(?) limit 1"
+            if self.rows(later, [found["started"]]):
                 return None
         return found
 
@@ -165,8 +169,8 @@ class Ledger:
 
     def _run(self, name: str) -> Row | None:
         if name == "last":
-            newest = "select * from runs order by started desc, rowid desc limit 1"
-            return next(iter(self.rows(newest)), None)
+            newest = f"select rowid from runs order by {_MOMENT} desc, rowid desc limit 1"
+            return next(iter(self.rows(f"select * from runs where rowid = ({newest})")), None)
         found = self.rows("select * from runs where directory = ? order by attempt", [os.path.realpath(name)])
         if found:
             return found[-1]
@@ -212,8 +216,8 @@ class Ledger:
         found = self.rows(
             "select s.id, s.name, s.search, s.status, count(r.id) as runs, "
             "coalesce(sum(r.status = 'FAILED'), 0) as failed, "
-            "null as best, s.started, s.overrides, s.note, s.objective, s.repeats, s.directory "
-            "from (select * from sweeps order by started desc, id desc limit ?) s "
+            "null as best, s.started, s.moment, s.overrides, s.note, s.objective, s.repeats, s.directory "
+            f"from (select *, {_MOMENT} as moment from sweeps order by moment desc, id desc limit ?) s "
             "left join runs r on r.sweep_id = s.id group by s.id",
             [limit],
         )
@@ -222,11 +226,11 @@ class Ledger:
             row["best"] = best.score if best is not None else None
         found += self.rows(
             "select id, name, '' as search, status, 1 as runs, status = 'FAILED' as failed, score as best, "
-            "started, overrides, note, objective, 1 as repeats, directory from runs "
-            "where sweep_id is null order by started desc, id desc limit ?",
+            f"started, {_MOMENT} as moment, overrides, note, objective, 1 as repeats, directory from runs "
+            "where sweep_id is null order by moment desc, id desc limit ?",
             [limit],
         )
-        found.sort(key=lambda row: (row["started"] or "", row["id"]))
+        found.sort(key=lambda row: (row.pop("moment") or 0.0, row["id"]))
         return found if last is None else found[-last:]
 
     def standings(self, sweep: Row) -> Standings[Row]:
@@ -258,7 +262,9 @@ class Ledger:
         if sweep is not None:
             terms.append(Term("r.sweep_id = ?", (sweep,)))
         where = " and ".join(term.sql for term in terms) or "1"
-        key = self._value_of(sort) if sort else Term("r.started")
+        key = self._value_of(sort or "started")
+        if sort in ("", *_TIMES):
+            key = Term(f"julianday({key.sql})")
         # The last of an order are the first of the order turned round; what has no value comes first.
         down = "asc" if reverse else "desc"
         columns = ", ".join(f"{COLUMNS[name]} as {name}" for name in _SHOWN)
@@ -330,7 +336,7 @@ class Ledger:
         key, equals, value = tag.partition("=")
         found = self.rows(
             "select r.* from runs r join tags t on t.run_id = r.id "
-            "where t.key = ? and (? = '' or t.value = ?) order by r.started desc limit 1",
+            "where t.key = ? and (? = '' or t.value = ?) order by julianday(r.started) desc limit 1",
             [key, equals, value],
         )
         if not found:
@@ -415,11 +421,12 @@ class Ledger:
                 hint=nearest(value.upper(), _STATUSES) or f"There are {', '.join(_STATUSES)}.",
             )
         if key in _TIMES and operator not in ("=", "!="):
-            if not _TIME.fullmatch(value):
+            moment = _moment(value)
+            if moment is None:
                 raise UsageError(
                     f"{text!r} compares with no time", hint=f"Such as {key}{operator}2026-01-31T12:00."
                 )
-            return Term(f"{term.sql} {operator} ?", (value.replace(" ", "T"),))
+            return Term(f"julianday({term.sql}) {operator} julianday(?)", (moment,))
         if operator not in ("=", "!=") and (number is None or math.isnan(number)):
             raise UsageError(f"{text!r} compares with no number", hint=f"{operator} needs one after it.")
         if number is None:
@@ -463,6 +470,17 @@ def _number(text: str) -> float | None:
     try:
         return float(text)
     except ValueError:
+        return None
+
+
+def _moment(text: str) -> str | None:
+    """Return a time as people write it, with a zone, the local one if it has none; or None."""
+    if not _TIME.fullmatch(text):
+        return None
+    whole = f"{text}-01-01"[:10] if len(text) < 10 else text.replace("Z", "+00:00")
+    try:
+        return datetime.fromisoformat(whole).astimezone().isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
         return None
 
 

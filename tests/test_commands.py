@@ -118,6 +118,51 @@ def test_runs_are_sorted_and_the_last_of_them_shown(made, sort, xs):
     assert [row["params"]["x"] for row in last] == xs[-2:]
 
 
+@pytest.fixture(scope="module")
+def travelled(tmp_path_factory):
+    """Runs of three machines, each in its zone, whose texts are in another order than their times."""
+    shell = Shell(tmp_path_factory.mktemp("travelled"))
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    started = (
+        "2026-01-02T08:00:00.000+09:00",
+        "2026-01-01T20:00:00.000-05:00",
+        "2026-01-02T03:00:00.000+01:00",
+    )
+    for name, at in zip("abc", started, strict=True):
+        shell("import", "old.csv", "--name", name)
+        shell("tag", "last", "here=1")
+        with closing(sqlite3.connect(shell.folder / "sweeper.db")) as db, db:
+            db.execute("update runs set started = ?, ended = ? where name = ?", (at, at, name))
+            db.execute("update sweeps set started = ? where name = ?", (at, name))
+            if name == "c":
+                db.execute("update runs set sweep_id = null, id = 'c' where name = 'c'")
+                db.execute("update tags set run_id = 'c' where run_id not in (select id from runs)")
+                db.execute("delete from sweeps where name = 'c'")
+    return shell
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["ls"], "abc"),
+        (["ls", "--last", "2"], "bc"),
+        (["ls", "--sort", "started"], "abc"),
+        (["ls", "--sort", "ended", "--reverse", "--last", "1"], "a"),
+        (["ls", "started>2026-01-01T23:30Z"], "bc"),
+        (["ls", "ended<=2026-01-02 01:00+00:00"], "ab"),
+        (["ls", "started<2026-01-01T18:30-05:00"], "a"),
+    ],
+)
+def test_runs_are_ordered_by_time_whatever_the_zone_of_their_machine(travelled, words, names):
+    assert "".join(row["name"] for row in travelled.json(*words)) == names
+
+
+def test_the_last_is_that_of_the_last_moment(travelled):
+    assert travelled.json("show", "last")["name"] == "c"
+    assert travelled.json("ls", "last")[0]["name"] == "b", "of sweeps"
+    assert set(travelled.json("compare", "last", "--baseline", "here")[0]) == {"what", "c", "c against it"}
+
+
 @pytest.mark.parametrize(
     ("filters", "xs"),
     [
@@ -353,6 +398,7 @@ def test_rm_removes_no_directory_that_is_not_a_runs(shell):
         (["ls", "x<<3"], "compares with no number"),
         (["ls", "name>=a"], "compares with no number"),
         (["ls", "started<yesterday"], "compares with no time"),
+        (["ls", "started<2026-13"], "compares with no time"),
         (["ls", "status=FALED"], "Did you mean 'FAILED'?"),
         (["ls", "status!=failed"], "Did you mean 'FAILED'?"),
         (["ls", "status=3"], "There are QUEUED, RUNNING, COMPLETED"),
