@@ -20,7 +20,7 @@ from weakref import finalize
 from .errors import RecordError, TrackerError, UsageError, nearest
 from .records import COMPLETED, ENDED, QUEUED, RUNNING, Objective
 from .standings import Standings
-from .track.sqlite import connect
+from .track.sqlite import connect, from_lines
 
 Row = dict[str, Any]
 
@@ -318,7 +318,7 @@ class Ledger:
             "select overrides, environment from runs where id = ?", [run]
         )
         return {
-            "overrides": text.split("\n") if text else [],
+            "overrides": from_lines(text),
             **found,
             "artifacts": [
                 row["path"] for row in self.rows("select path from artifacts where run_id = ?", [run])

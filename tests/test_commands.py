@@ -1,7 +1,9 @@
 """The `sweeper` command: what one does with runs that have been made."""
 
 import csv
+import html
 import json
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -240,6 +242,17 @@ def test_best_by_a_metric_that_is_an_objective_ranks_in_its_direction(parabola):
         assert shell("best", "--metric", metric).out.startswith(f"{way} {metric}, sweep ")
         assert [row["params"]["x"] for row in shell.json("best", "--metric", metric)] == xs
     assert shell("best", "--metric", "acc", "--minimize").out.startswith("minimize acc")
+
+
+def test_the_command_that_repeats_the_best_is_whole_where_a_value_has_lines(parabola):
+    words = ["+note='a\nb\n\tc'", "+path=C:\\new", "+more='d\n'"]
+    parabola.run("-m", "x=1,2", *words)
+    shell = Shell(parabola.folder)
+    again = shlex.split(shell("best").out.partition("repeat the best  ")[2])
+    assert again[2:] == ["x=2", *words]
+    assert shell.json("show", "last/1")["overrides"] == ["x=2", *words]
+    shell("report", "--out", "page.html")
+    assert shlex.join(words) in html.unescape((shell.folder / "page.html").read_text())
 
 
 def test_compare_shows_in_what_runs_differ(made):

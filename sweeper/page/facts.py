@@ -24,6 +24,7 @@ from ..records import COMPLETED, ENDED, RUNNING, History, Objective, Trial, inst
 from ..redact import listed, masked
 from ..space import Choices, Domain, Floats, Parameter, domain_of
 from ..standings import Standing, Standings
+from ..track.sqlite import from_lines
 from ..view import command_line
 
 ABSENT = "–"  # noqa: RUF001  a dash, as tables have it where there is nothing
@@ -103,8 +104,8 @@ class Facts(NamedTuple):
 
     def repeat(self, at: int) -> str:
         """Return the command that makes a run's point again; empty if the program is not known."""
-        texts = self.runs[at]["overrides"]
-        return command_line([*self.words, *(texts.split("\n") if texts else [])]) if self.words else ""
+        texts = from_lines(self.runs[at]["overrides"])
+        return command_line([*self.words, *texts]) if self.words else ""
 
 
 def read_facts(ledger: Ledger, row: Row) -> Facts:

@@ -6,6 +6,7 @@
     artifacts  run_id, path                           inputs  run_id, name, path, size, sha256
     environments  id, python, versions (name==version, a line each): what was installed
 
+Overrides stand a line each; a further line of one begins with a tab.
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
 returned, not reported, has no step. `sweeps.planned` is how many runs there are to be, where that is known,
 `slots` how many at a time, and `repeats` how many, one number after the other, are of one point. Written by
@@ -15,8 +16,9 @@ the launching process alone, in batches.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import TrackerError
@@ -154,7 +156,7 @@ class Sqlite:
                 "planned = excluded.planned, slots = excluded.slots",
                 (
                     sweep.id, sweep.name, sweep.directory, RUNNING, sweep.started, sweep.search,
-                    sweep.objective, sweep.seed, "\n".join(sweep.overrides), sweep.command,
+                    sweep.objective, sweep.seed, in_lines(sweep.overrides), sweep.command,
                     sweep.note, sweep.folder, *_git(sweep.git), self._script(), self.environment_id,
                     sweep.planned, sweep.slots, sweep.repeats,
                 ),
@@ -194,7 +196,7 @@ class Sqlite:
             "objective, environment) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 run.id, None if single else run.sweep_id, run.number, run.attempt, self.sweep.name,
-                run.directory, RUNNING, now(), run.seed, "\n".join(run.overrides),
+                run.directory, RUNNING, now(), run.seed, in_lines(run.overrides),
                 self.sweep.note if single else None, *_git(run.git), self._script() if single else None,
                 self.sweep.command if single else None,
                 self.sweep.objective if single else None, self.environment_id,
@@ -276,6 +278,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)) or value != value:  # noqa: PLR0124  NaN
         return show(value)
     return value if not isinstance(value, int) or abs(value) < 1 << 63 else str(value)
+
+
+def in_lines(overrides: Iterable[str]) -> str:
+    """Return overrides as the column of that name has them; what stands before an override means nothing."""
+    return "\n".join(text.lstrip().replace("\n", "\n\t") for text in overrides)
+
+
+def from_lines(column: str | None) -> list[str]:
+    """Return the overrides that a column has."""
+    return [text.replace("\n\t", "\n") for text in re.split(r"\n(?!\t)", column)] if column else []
 
 
 def _git(git: Mapping[str, Any] | None) -> tuple[Any, Any, Any]:
