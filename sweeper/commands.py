@@ -58,10 +58,7 @@ def _words(error: sqlite3.Error | OSError, db: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--db", metavar="PATH", default="sweeper.db", help="the database; ./sweeper.db by default"
-    )
+    common = _of_database("sweeper.db")
     speaking = argparse.ArgumentParser(add_help=False)
     speaking.add_argument("--json", action="store_true", help="print JSON")
     kind = argparse.RawDescriptionHelpFormatter
@@ -129,6 +126,12 @@ def _parser() -> argparse.ArgumentParser:
     rm.add_argument("names", nargs="+", metavar="RUN|SWEEP")
     rm.add_argument("--keep-files", action="store_true", help="leave the directories")
     rm.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    return parser
+
+
+def _of_database(default: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sweeper", add_help=False, allow_abbrev=False)
+    parser.add_argument("--db", metavar="PATH", default=default, help="the database; ./sweeper.db by default")
     return parser
 
 
@@ -471,7 +474,8 @@ def _rerun(asked: Any) -> int:
 def _resume(asked: Any) -> int:
     from .rerun import resume
 
-    return resume(find_directory(asked.sweep, asked.db), asked.settings)
+    own, settings = _of_database(asked.db).parse_known_args(asked.settings)  # the rest is the program's
+    return resume(find_directory(asked.sweep, own.db), settings)
 
 
 # ----------------------------------------------------------------------------------- to other tools

@@ -285,6 +285,13 @@ def test_rerun_makes_a_run_again(made):
     made("rm", shown["id"], "--yes")
 
 
+@pytest.mark.parametrize("flag", [["--db", "mine.db"], ["--db=mine.db"]])
+def test_the_database_of_resume_may_stand_after_the_sweep(parabola, flag):
+    parabola.run("-m", "x=1", "sweeper.tracker.sqlite.path=mine.db")
+    ended = parabola.run("-m", "sweeper", "resume", "last", "--quiet", *flag, "--trials", "1")
+    assert ended.out == "best (minimize score): run 0, score 4\n"
+
+
 # ----------------------------------------------------------------------------- in, out, and away
 
 
