@@ -7,6 +7,7 @@ a run; last is the newest. All but the directories themselves is read from sweep
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sqlite3
 import sys
@@ -31,6 +32,8 @@ _LAST = 100  # rows of a list, unless another number is asked for
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit code."""
     asked = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal cannot show is escaped
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return int(asked.do(asked) or 0)
     except SweeperError as error:
@@ -197,7 +200,7 @@ def _ls(asked: Any) -> None:
     names = [word for word in asked.what if word not in filters]
     if len(names) > 1:
         raise UsageError(f"ls takes one sweep, and got {', '.join(names)}")
-    last = _LAST if asked.last is None else asked.last or None
+    last = _LAST if asked.last is None else min(asked.last, sys.maxsize - 1) or None
     if asked.last is not None and asked.last < 0:
         raise UsageError(f"--last takes a whole number from zero on, not {asked.last}")
     more = None if last is None else last + 1  # one more than is shown tells that there are more

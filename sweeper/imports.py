@@ -107,7 +107,7 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"Cannot read {path}: {error}") from None
     if len(lines) < 2:
         raise RecordError(

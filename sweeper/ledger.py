@@ -52,6 +52,7 @@ _METRIC = (
 _KINDS = {"params": "key", "metrics": "name", "tags": "key"}  # tables, and where the name stands in each
 _TIMES = ("started", "ended")  # texts in ISO 8601, each with the zone of its machine
 _MOMENT = "julianday(started)"
+_DIGITS = 18  # that the number of a run may have: SQLite's have 64 bits
 _TIME = re.compile(r"\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d.*)?)?)?)?")
 _STATUSES = (QUEUED, RUNNING, *ENDED)
 _FILTER = re.compile(r"^(?P<key>[^<>=!~]+?)\s*(?P<operator><=|>=|!=|=|<|>|~)\s*(?P<value>.*)$", re.DOTALL)
@@ -175,7 +176,7 @@ class Ledger:
         if found:
             return found[-1]
         of, slash, number = name.rpartition("/")
-        if slash and number.isdecimal():
+        if slash and number.isdecimal() and len(number) <= _DIGITS:
             sweep = self._sweep(of)
             if sweep is not None:
                 wanted = [sweep["id"], int(number)]

@@ -370,6 +370,7 @@ def test_a_csv_may_have_numbers_of_more_than_64_bits(shell):
         ("a,b\nparam\n1,2\n", "The second row has 1 cells, and there are 2 columns\n  old.csv:2"),
         ("a,b\nscore,score\n1,2\n", "A run has one score, and 2 columns are one: a, b\n  old.csv:2"),
         ("a,b\nnote,note\nx,y\n", "A run has one note"),
+        (f"a\nparam\n{'x' * 200_000}\n", "Cannot read old.csv: field larger than field limit (131072)"),
         ("a,a\nparam,param\n1,2\n", "several columns for the parameter 'a'\n  old.csv:1"),
     ],
 )
@@ -433,6 +434,9 @@ def test_rm_removes_no_directory_that_is_not_a_runs(shell):
         (["best", "--metric", "nosuch"], "has a nosuch"),
         (["export", "nosuch", "--to", "optuna"], "There is no sweep 'nosuch'"),
         (["import", "nosuch.csv"], "Cannot read nosuch.csv"),
+        (["show", f"last/{'9' * 20}"], f"There is no run 'last/{'9' * 20}'"),
+        (["tag", f"last/{'9' * 5000}", "a=b"], "There is no run"),
+        (["show", "\udcff"], "There is no run '\\udcff'"),
         (["import", "conf"], "There is no record of a sweep or a run in conf"),
     ],
 )
@@ -441,6 +445,26 @@ def test_mistakes_are_said_in_a_few_lines(made, words, said):
     assert said in ended.err
     assert "Traceback" not in ended.err
     assert len(ended.err.splitlines()) <= 4
+
+
+def test_any_number_of_rows_may_be_asked_for(made):
+    for words in (["ls"], ["ls", "name=train"]):
+        assert made.json(*words, "--last", "9" * 30) == made.json(*words, "--last", "0")
+
+
+def test_a_text_that_utf_8_cannot_encode_is_kept_escaped(shell):
+    (shell.folder / "old.csv").write_text("a\nparam\n1\n")
+    shell("import", "old.csv", "--name", "\udcff")
+    shell("tag", "last/0", "a=\udcff")
+    (row,) = shell.json("ls", "tags.a=\udcff", "name~\udcff")
+    assert (row["name"], row["tags"]) == ("\\udcff", {"a": "\\udcff"})
+
+
+def test_what_a_terminal_cannot_show_is_escaped(parabola, monkeypatch):
+    parabola.run("x=1")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    parabola.run("-m", "sweeper", "tag", "last", "größe=1")
+    assert "#gr\\xf6\\xdfe" in parabola.run("-m", "sweeper", "ls", "x=1").out
 
 
 def test_a_command_closes_the_database(shell):
