@@ -474,6 +474,29 @@ def test_a_command_closes_the_database(shell):
     assert sorted(each.name for each in shell.folder.iterdir()) == ["old.csv", "sweeper.db"]
 
 
+@pytest.mark.parametrize(
+    ("uri", "why"),
+    [
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://me:hunter2@local host:80", "URL can't contain control characters"),
+        (f"http://{'a' * 70}:1", "label too long"),
+        ("http://localhost:x", "Port could not be cast"),
+    ],
+)
+def test_an_address_that_is_none_is_said_to_be_none(parabola, uri, why):
+    parabola.run("-m", "x=1")
+    shell = Shell(parabola.folder)
+    said = [
+        shell("promote", "last", "--model", "m", "--uri", uri, code=2).err,
+        shell("export", "last", "--to", "mlflow", "--uri", uri, code=2).err,
+        shell("doctor", "mlflow", "--uri", uri, code=1).out,
+    ]
+    for text in said:
+        assert "is no address of an MLflow server: " in text
+        assert why in text
+        assert "hunter2" not in text
+
+
 def test_a_database_that_is_none_is_said_to_be_none(shell):
     (shell.folder / "sweeper.db").write_text("this is no database at all, but a text of some length\n" * 20)
     assert "cannot be used: file is not a database" in shell("ls", code=2).err

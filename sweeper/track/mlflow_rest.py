@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import select
 import shutil
 import socket
@@ -89,14 +90,20 @@ class Rest:
     workers = 8  # requests at the same time
 
     def __init__(self, uri: str, timeout: float) -> None:
-        """Take note of a server; nothing is sent yet."""
-        parts = urlsplit(uri if "//" in uri else f"http://{uri}")
-        self.secure, self.host = parts.scheme == "https", parts.hostname or ""
+        """Take note of a server; nothing is sent yet.
+
+        Raises:
+            TrackerError: if the URI is no address.
+        """
         try:
-            self.port = parts.port
-        except ValueError:
-            raise TrackerError(f"{uri} is no address of an MLflow server: its port is no number") from None
-        self.path = parts.path.rstrip("/")
+            parts = urlsplit(uri if "//" in uri else f"http://{uri}")
+            self.secure, self.host, self.port = parts.scheme == "https", parts.hostname or "", parts.port
+            self.host.encode("idna")
+            http.client.HTTPConnection(self.host, 80)  # which does not connect yet
+        except (ValueError, http.client.InvalidURL) as error:
+            shown = without_password(uri)
+            raise TrackerError(f"{shown} is no address of an MLflow server: {error}") from None
+        self.path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~")
         place = f"[{self.host}]" if ":" in self.host else self.host
         self.place = place if self.port is None else f"{place}:{self.port}"
         self.uri = f"{parts.scheme}://{self.place}{self.path}"  # without a password
@@ -357,9 +364,14 @@ class Rest:
     def _connect(self) -> http.client.HTTPConnection:
         if self.context is not None:
             return http.client.HTTPSConnection(
-                self.host, self.port, timeout=self.timeout, context=self.context
+                self.host, self.port or 443, timeout=self.timeout, context=self.context
             )
-        return http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
+        return http.client.HTTPConnection(self.host, self.port or 80, timeout=self.timeout)
+
+
+def without_password(uri: str) -> str:
+    """Return an address without the password that may stand in it."""
+    return re.sub(r"//[^/@]*@", "//", uri)
 
 
 def checked_experiment(name: str, found: Any) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from .mlflow_rest import Rest
+from .mlflow_rest import Rest, without_password
 
 
 def store_uri(asked: str | None, folder: str) -> str | None:
@@ -21,12 +19,12 @@ def store_uri(asked: str | None, folder: str) -> str | None:
 
 def shown_uri(uri: str | None) -> str:
     """Return an address without the password that may stand in it."""
-    return re.sub(r"//[^/@]*@", "//", uri or "its default store")
+    return without_password(uri or "its default store")
 
 
 def make_client(uri: str | None, timeout: float) -> Any:
     """Return what speaks to a store: our own client to an http server, MLflow's package to any other."""
-    own = uri is not None and urlsplit(uri).scheme in ("http", "https")
+    own = uri is not None and uri.partition("://")[0].lower() in ("http", "https")
     if own and not (os.environ.get("MLFLOW_TRACKING_AUTH") or os.environ.get("MLFLOW_TRACKING_AWS_SIGV4")):
         return Rest(str(uri), timeout)
     from .mlflow_package import Package
