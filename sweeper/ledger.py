@@ -20,7 +20,7 @@ from weakref import finalize
 from .errors import RecordError, TrackerError, UsageError, nearest
 from .records import COMPLETED, ENDED, QUEUED, RUNNING, Objective
 from .standings import Standings
-from .track.sqlite import connect, from_lines
+from .track.sqlite import connect, from_lines, is_foreign
 
 Row = dict[str, Any]
 
@@ -84,13 +84,13 @@ def check_ours(path: str) -> None:
     name = f"file:{quote(real)}?mode={mode}"
     try:
         with closing(sqlite3.connect(name, uri=True, timeout=PATIENCE)) as db:
-            tables = {name for (name,) in db.execute("select name from sqlite_master where type = 'table'")}
-            columns = {row[1] for row in db.execute("pragma table_info(sweeps)")}
+            empty = not db.execute("select 1 from sqlite_master where type = 'table'").fetchone()
+            foreign = is_foreign(db)
     except sqlite3.Error as error:
         raise TrackerError(f"{path} cannot be used: {error}", hint=ANOTHER) from None
-    if not tables:
+    if empty:
         raise RecordError(f"{path} is empty: no run was ever written to it", hint=ANOTHER)
-    if not columns >= {"id", "directory", "search", "objective", "overrides"}:
+    if foreign:
         raise RecordError(f"{path} is the database of another program, not of sweeper", hint=ANOTHER)
 
 

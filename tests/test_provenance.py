@@ -278,12 +278,24 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(parabola):
 
 
 def test_a_database_of_a_later_version_is_left_alone(parabola):
-    with closing(sqlite3.connect(parabola.folder / "sweeper.db")) as db:
+    with closing(sqlite.connect(str(parabola.folder / "sweeper.db"))) as db:
         db.execute("pragma user_version = 99")
-        db.execute("create table other (x)")
+        db.execute("drop table runs")
     ended = parabola.run("x=4")
     assert f"written by a newer sweeper (schema 99; this one knows {sqlite.VERSION})" in ended.err
-    assert parabola.query("select name from sqlite_master") == [("other",)]
+    assert parabola.query("select name from sqlite_master where name = 'runs'") == []
+
+
+@pytest.mark.parametrize("version", [0, 9])
+def test_a_database_of_another_program_is_left_as_it_is(parabola, version):
+    path = parabola.folder / "other.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("create table studies (study_id integer)")
+        db.execute(f"pragma user_version = {version}")
+    before = path.read_bytes()
+    ended = parabola.run("x=1", "sweeper.tracker.sqlite.path=other.db")
+    assert "other.db cannot be used: it is the database of another program, not of sweeper" in ended.err
+    assert path.read_bytes() == before
 
 
 def test_the_versions_of_packages_are_kept_once_for_all_runs_that_had_them(parabola):

@@ -112,6 +112,9 @@ def _connect(path: str, patience: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=patience, isolation_level=None, check_same_thread=False, factory=_Database
     )
+    if is_foreign(connection):
+        connection.close()
+        raise sqlite3.DatabaseError("it is the database of another program, not of sweeper")
     version = connection.execute("pragma user_version").fetchone()[0]
     if version < VERSION:
         connection.execute("pragma journal_mode = wal")  # where it cannot be, a rollback journal stays
@@ -129,6 +132,14 @@ def _connect(path: str, patience: float) -> sqlite3.Connection:
             f"it was written by a newer sweeper (schema {version}; this one knows {VERSION})"
         )
     return connection
+
+
+def is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether a database has tables, and they are not ours."""
+    columns = {row[1] for row in connection.execute("pragma table_info(sweeps)")}
+    if columns >= {"id", "directory", "search", "objective", "overrides"}:
+        return False
+    return connection.execute("select 1 from sqlite_master where type = 'table'").fetchone() is not None
 
 
 class Sqlite:
