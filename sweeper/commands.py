@@ -580,6 +580,9 @@ def _import(asked: Any) -> int:
     from .imports import import_csv, import_directories, said_of
 
     if os.path.isdir(asked.path):
+        for flag, value in (("--name", asked.name), ("--maximize", asked.maximize)):
+            if value:
+                raise UsageError(f"{flag} is for a csv", hint=f"What is in {asked.path} says it itself.")
         read, known, damaged = import_directories(asked.path, asked.db)
     else:
         read = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,7 +81,9 @@ def _way(ledger: Ledger, run: Row) -> str:
 
 
 def _change(value: Any, base: Any, way: str) -> str | None:
-    if not isinstance(value, (int, float)) or not isinstance(base, (int, float)) or base == 0:
+    """Return words for how much a number differs from another, where that can be said."""
+    numbers = all(isinstance(number, (int, float)) and math.isfinite(number) for number in (value, base))
+    if not numbers or base == 0:
         return None
     change = (value - base) / abs(base)
     better = "better" if (change > 0) == (way == "maximize") else "worse"

@@ -275,6 +275,14 @@ def test_compare_with_a_baseline_says_how_much_better_a_run_is(made):
     assert "No run has the tag 'baseline'" in made("compare", sweep, "--baseline", "baseline", code=2).err
 
 
+def test_compare_with_a_baseline_says_no_change_of_what_is_not_finite(shell):
+    (shell.folder / "old.csv").write_text("a,b,s\nparam,metric,score\n1,inf,2\n2,nan,inf\n")
+    shell("import", "old.csv")
+    shell("tag", "last/0", "base=yes")
+    rows = shell.json("compare", "last/1", "--baseline", "base")
+    assert [row[key] for row in rows for key in row if key.endswith("against it")] == [None, None]
+
+
 def test_rerun_makes_a_run_again(made):
     sweep = made.json("ls")[0]["id"]
     command = [sys.executable, "-m", "sweeper", "rerun", f"{sweep}/1"]
@@ -437,6 +445,8 @@ def test_rm_removes_no_directory_that_is_not_a_runs(shell):
         (["show", f"last/{'9' * 20}"], f"There is no run 'last/{'9' * 20}'"),
         (["tag", f"last/{'9' * 5000}", "a=b"], "There is no run"),
         (["show", "\udcff"], "There is no run '\\udcff'"),
+        (["import", "multirun", "--name", "x"], "--name is for a csv"),
+        (["import", "multirun", "--maximize"], "--maximize is for a csv"),
         (["import", "conf"], "There is no record of a sweep or a run in conf"),
     ],
 )
