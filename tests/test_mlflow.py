@@ -608,6 +608,20 @@ def test_the_doctor_measures_a_server_and_says_what_slows_it_down(proxy, project
     assert "start it with --workers 1" in ended.out
 
 
+def test_the_doctor_makes_no_experiment(mlflow, project):
+    for uri in (mlflow.uri, f"sqlite:///{project.folder}/mlflow.db"):
+        for _ in range(2):
+            words = ("doctor", "mlflow", "--uri", uri, "--experiment", "typo")
+            assert "wrong there is no experiment 'typo'" in project.run("-m", "sweeper", *words, code=1).out
+
+
+def test_the_doctor_shows_no_password_of_a_server_that_it_cannot_reach(project):
+    uri = f"http://me:{PASSWORD}@127.0.0.1:{free_port()}"
+    said = project.run("-m", "sweeper", "doctor", "mlflow", "--uri", uri, code=1).out
+    assert "cannot be reached: connection refused" in said
+    assert PASSWORD not in said
+
+
 def test_the_doctor_names_a_wrong_password(mlflow, project, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
     ended = project.run("-m", "sweeper", "doctor", "mlflow", code=1)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..errors import SweeperError
 from .mlflow_rest import API, Metric, Refused, Rest, Unreachable
-from .mlflow_store import make_client
+from .mlflow_store import make_client, shown_uri
 
 _TIMEOUT = 10.0  # seconds for a request
 _REQUESTS = 12  # of which the median counts
@@ -53,7 +53,7 @@ def examine(uri: str | None, experiment: str) -> Iterator[Finding]:
     except Unreachable as error:
         yield Finding(
             "wrong",
-            f"{uri} cannot be reached: {error}",
+            f"{shown_uri(uri)} cannot be reached: {error}",
             "Is the server up, and the address that of its page?",
         )
     except SweeperError as error:
@@ -63,15 +63,13 @@ def examine(uri: str | None, experiment: str) -> Iterator[Finding]:
 def _server(client: Rest) -> Iterator[Finding]:
     """Find out how quickly an http server answers, and what of it is the network's share."""
     version = client.version()
-    client.experiment("Default", None)  # whether we are let in
+    client.find_experiment("Default")  # whether we are let in
     asks = _asks_who(client)
     who = f"and lets {client.known_as or 'the token'} in" if asks else "and asks nobody for a password"
     yield Finding("ok", f"{client.uri} answers as MLflow {version}, {who}")
     network = _median(lambda: _knock(client), 5)
     plain = _median(lambda: client.call_plainly("/health"))
-    asked = _median(
-        lambda: client.call("GET", f"{API}/experiments/get-by-name", {"experiment_name": "Default"})
-    )
+    asked = _median(lambda: client.find_experiment("Default"))
     figures = f"a request takes {_ms(asked)}; /health {_ms(plain)}; the network's round trip {_ms(network)}"
     slow = False
     if asks and asked - plain > _SLOW_PASSWORD:
@@ -110,7 +108,10 @@ def _asks_who(client: Rest) -> bool:
 
 def _run(client: Any, experiment: str) -> Iterator[Finding]:
     """Find out whether a run can be made, what it costs, and where its artifacts go."""
-    place = client.experiment(experiment, None)
+    place = client.find_experiment(experiment)
+    if place is None:  # one that was made here could not be taken away again
+        yield Finding("wrong", f"there is no experiment {experiment!r}", "Name one with --experiment.")
+        return
     now = int(time.time() * 1000)
     began = time.perf_counter()
     run, artifacts = client.create_run(

@@ -47,13 +47,19 @@ class Package:
 
         return str(mlflow.__version__)
 
-    def experiment(self, name: str, artifact_location: str | None) -> str:
+    def find_experiment(self, name: str) -> str | None:
         """See `Rest`; the store is made where it does not exist."""
         with named(self.uri), quiet():
             found = self.client.get_experiment_by_name(name)
-            if found is None:
-                return str(self.client.create_experiment(name, artifact_location or None, EXPERIMENT_TAGS))
-            return checked_experiment(name, found)
+            return None if found is None else checked_experiment(name, found)
+
+    def experiment(self, name: str, artifact_location: str | None) -> str:
+        """See `Rest`."""
+        known = self.find_experiment(name)
+        if known is not None:
+            return known
+        with named(self.uri), quiet():
+            return str(self.client.create_experiment(name, artifact_location or None, EXPERIMENT_TAGS))
 
     def experiments(self) -> list[str]:
         """See `Rest`."""

@@ -143,25 +143,31 @@ class Rest:
         """Return what the server answers to a path outside of its interface."""
         return self._send("GET", path)[1]
 
-    def experiment(self, name: str, artifact_location: str | None) -> str:
-        """Return the id of an experiment; one that does not exist is made."""
+    def find_experiment(self, name: str) -> str | None:
+        """Return the id of an experiment; None if there is none of the name."""
         try:
             found = self.call("GET", f"{API}/experiments/get-by-name", {"experiment_name": name})
         except Refused as error:
             if error.code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-        else:
-            return checked_experiment(name, found["experiment"])
+            return None
+        return checked_experiment(name, found["experiment"])
+
+    def experiment(self, name: str, artifact_location: str | None) -> str:
+        """Return the id of an experiment; one that does not exist is made."""
+        known = self.find_experiment(name)
+        if known is not None:
+            return known
         asked: dict[str, Any] = {"name": name, "tags": pairs(EXPERIMENT_TAGS)}
         if artifact_location:
             asked["artifact_location"] = artifact_location
         try:
             return str(self.call("POST", f"{API}/experiments/create", asked)["experiment_id"])
         except Refused as error:
-            if error.code != "RESOURCE_ALREADY_EXISTS":
+            known = self.find_experiment(name) if error.code == "RESOURCE_ALREADY_EXISTS" else None
+            if known is None:
                 raise
-            found = self.call("GET", f"{API}/experiments/get-by-name", {"experiment_name": name})
-            return checked_experiment(name, found["experiment"])
+            return known
 
     def experiments(self) -> list[str]:
         """Return the ids of all experiments."""
