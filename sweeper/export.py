@@ -45,8 +45,8 @@ def export_optuna(directory: str, path: str) -> str:
         study = optuna.create_study(storage=url, study_name=record["id"], directions=objective.directions)
     except optuna.exceptions.DuplicatedStudyError:
         raise RecordError(f"{path} has a study of this sweep already", hint="Name another file.") from None
-    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError) as error:
-        raise _unwritable(path, error) from None
+    except (optuna.exceptions.StorageInternalError, sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
+        raise _unwritable(path, error) from None  # the last if the tables are MLflow's
     patterns = listed(record)
     parameters = {name: p for name, p in _parameters(events).items() if not _tells(name, p, patterns)}
     asks = {event["number"]: event for event in events if event["event"] == "ask"}

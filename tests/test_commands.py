@@ -530,6 +530,16 @@ def test_a_file_that_cannot_be_written_is_said_in_a_line(made, words, said):
     assert len(ended.err.splitlines()) <= 2
 
 
+def test_a_study_is_not_written_among_the_tables_of_mlflow(made):
+    pytest.importorskip("optuna")
+    with closing(sqlite3.connect(made.folder / "mlflow.db")) as db:
+        db.execute("create table alembic_version (version_num)")
+        db.execute("insert into alembic_version values ('1')")
+        db.commit()
+    said = made("export", "last", "--to", "optuna", "--out", "mlflow.db", code=2).err
+    assert "mlflow.db cannot be written: The runtime optuna version" in said
+
+
 def test_a_database_that_is_locked_or_not_whole_is_said_so(shell, monkeypatch):
     monkeypatch.setattr("sweeper.ledger.PATIENCE", 0.1)
     (shell.folder / "old.csv").write_text("a\nparam\n1\n")
