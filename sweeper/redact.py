@@ -4,7 +4,7 @@ A key names a secret if its last words are `password`, `secret`, `token`, `api k
 they are joined: `db.password`, `WANDB_API_KEY`, `authToken`; or if it is among those that
 `sweeper.tracker.redact` lists. `max_tokens` names none, nor does `pad_token`. All that lies in a node whose
 key names a secret is one, and so is the password in a URL: `//user:password@host`. In a config the text of a
-secret is hidden wherever else it stands; one of fewer than four letters only where it is all of a value.
+secret is hidden wherever else it stands, if it is long enough to be no word such as `test` or `root`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _masked(tree: Any, patterns: Sequence[str], prefix: str, secrets: set[str]) 
             secret = value is not None and not isinstance(value, bool) and test(path, patterns)
             found[key] = MASK if secret else _masked(value, patterns, f"{path}.", secrets)
             if secret:
-                secrets.update(text for text in leaves_in(value) if isinstance(text, str))
+                texts = (text for text in leaves_in(value) if isinstance(text, str))
+                secrets.update(text for text in texts if len(text) >= _UNUSUAL)
         return found
     if isinstance(tree, list):
         return [_masked(value, patterns, f"{prefix}{at}.", secrets) for at, value in enumerate(tree)]
@@ -89,7 +90,8 @@ def _masked(tree: Any, patterns: Sequence[str], prefix: str, secrets: set[str]) 
     return _without_password(tree) if isinstance(tree, str) else tree
 
 
-_LONG = 4  # letters from which a secret is looked for inside of other texts
+_LONG = 4  # letters from which a secret is looked for inside of what refers to it
+_UNUSUAL = 6  # from which a text is taken for the secret wherever it stands
 
 
 def leaves_in(value: Any) -> Iterator[Any]:
@@ -117,8 +119,7 @@ def tells(value: Any, secrets: set[Any]) -> bool:
 
 def _without(secrets: set[str], tree: Any) -> Any:
     """Return plain data without the texts of secrets."""
-    long = sorted((text for text in secrets if len(text) >= _LONG), key=len, reverse=True)
-    inside = re.compile("|".join(map(re.escape, long)) or r"(?!)")
+    texts = re.compile("|".join(map(re.escape, sorted(secrets, key=len, reverse=True))))
 
     def shown(value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -127,9 +128,7 @@ def _without(secrets: set[str], tree: Any) -> Any:
             return [shown(each) for each in value]
         if isinstance(value, (Choice, Extend)):
             return value._replace(values=tuple(map(shown, value.values)))
-        if isinstance(value, str):
-            return MASK if value in secrets else inside.sub(MASK, value)
-        return value
+        return texts.sub(MASK, value) if isinstance(value, str) else value
 
     return shown(tree)
 

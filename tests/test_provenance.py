@@ -203,8 +203,8 @@ def test_no_secret_reaches_a_tracker_through_what_refers_to_it(project, monkeypa
     ("tree", "shown"),
     [
         ({"password": "hunter2", "url": "h:hunter2:hunter2"}, {"password": "***", "url": "h:***:***"}),
-        ({"secrets": ["long", "longer"], "of": ["longer"]}, {"secrets": "***", "of": ["***"]}),
-        ({"password": "a", "x": "a", "y": "data"}, {"password": "***", "x": "***", "y": "data"}),
+        ({"secrets": ["longer", "longest"], "of": ["longest"]}, {"secrets": "***", "of": ["***"]}),
+        ({"password": "test", "x": "test", "y": "latest"}, {"password": "***", "x": "test", "y": "latest"}),
         ({"password": "???", "x": "???"}, {"password": "***", "x": "???"}),
         ({"password": "", "x": ""}, {"password": "***", "x": ""}),
     ],

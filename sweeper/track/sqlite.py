@@ -136,10 +136,10 @@ def _connect(path: str, patience: float) -> sqlite3.Connection:
 
 def is_foreign(connection: sqlite3.Connection) -> bool:
     """Whether a database has tables, and they are not ours."""
-    columns = {row[1] for row in connection.execute("pragma table_info(sweeps)")}
-    if columns >= {"id", "directory", "search", "objective", "overrides"}:
-        return False
-    return connection.execute("select 1 from sqlite_master where type = 'table'").fetchone() is not None
+    # One question, since another process may be making our tables now, all at once.
+    tables = dict(connection.execute("select name, sql from sqlite_master where type = 'table'"))
+    ours = {"id", "directory", "search", "objective", "overrides"}
+    return bool(tables) and not ours <= set(re.findall(r"\w+", tables.get("sweeps", "")))
 
 
 class Sqlite:
