@@ -319,7 +319,7 @@ def test_a_file_whose_name_is_not_utf_8_is_found_again_by_what_its_run_recorded(
     assert latin.query("select distinct value from params where value like 'caf%'") == [(r"caf\udce9.csv",)]
 
 
-@pytest.mark.parametrize("flag", ["--cfg=job", "--explain=data", "--dry-run"])
+@pytest.mark.parametrize("flag", ["--explain=data", "--dry-run"])
 def test_a_text_that_the_terminal_cannot_show_is_a_mistake(latin, flag):
     said = latin.run("data=caf\udce9.csv", *flag.split("="), code=2).err
     assert said == "error: A text in it cannot be shown: utf-8 has no '\\udce9'\n"
