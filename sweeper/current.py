@@ -180,7 +180,7 @@ def last_metrics(directory: str) -> dict[str, float]:
     return found
 
 
-_LOOK_EVERY = 0.25  # seconds
+LOOK_EVERY = 0.25  # seconds between looks at what a run reports
 
 
 @contextmanager
@@ -192,7 +192,7 @@ def watched(look: Callable[[], None] | None) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(_LOOK_EVERY):
+        while not ended.wait(LOOK_EVERY):
             look()
 
     thread = threading.Thread(target=watch, name="sweeper-reports", daemon=True)

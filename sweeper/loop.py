@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from .current import read_reports
+from .current import LOOK_EVERY, read_reports
 from .errors import RecordError, SweeperError, UsageError
 from .job import ended_badly, read_record, run_job, write_record
 from .journal import (
@@ -55,8 +55,7 @@ from .view import View, command_line, show_param
 
 INTERRUPTED, LEFT = "interrupted", "left to its engine"  # reasons for which a sweep is to be gone on with
 THE_RECORDS = "The sweep's records"
-_POLL = 0.25  # seconds between looks at what runs report
-_POLL_TO_PRUNE = 0.05  # the same, where a pruner waits for it
+_LOOK_TO_PRUNE = 0.05  # seconds, where a pruner waits for what runs report
 _RETRIES_OF_LOST = 3  # of a run whose machine went away
 _RESULTS_EVERY = 1.0  # seconds between writes of results.csv
 
@@ -285,7 +284,7 @@ class Sweep:
                     self.reason = self.reason or self.exhausted
                     return
                 waited: set[Future[Any]] = {*self.live, *([self.asking] if self.asking is not None else [])}
-                poll = _POLL if self.pruner is None else _POLL_TO_PRUNE
+                poll = LOOK_EVERY if self.pruner is None else _LOOK_TO_PRUNE
                 done, _ = wait(waited, timeout=poll, return_when=FIRST_COMPLETED)
                 if executor.note != self.noted:
                     self.noted = executor.note
