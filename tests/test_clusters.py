@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
@@ -39,7 +38,7 @@ TRAIN = """
             for step in range(200):
                 sweeper.report({"loss": cfg.x}, step=step)
                 time.sleep(0.05 if cfg.x > 5 else 0.001)
-        time.sleep(cfg.t)
+        time.sleep(1 if cfg.x in (30, 60) else cfg.t)
         return (cfg.x - 3) ** 2
 
     train()
@@ -190,15 +189,15 @@ def test_a_sweep_outlives_its_workers(cluster, program):
         "train.py", "-m", "x=range(0,100)", "--jobs", "2", *cluster.words, "sweeper.sweep.dir=here"
     )
     here = program.folder / "here"
-    for count in (30, 60):
-        until(lambda: len(ends(here)) >= count)  # noqa: B023
-        os.kill(list(workers(here).values())[-1], signal.SIGKILL)
+    for number in ("30", "60"):  # which take a second
+        until(lambda: number in workers(here))  # noqa: B023
+        os.kill(workers(here)[number], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, out + err
     assert "100 COMPLETED" in out
     told = [event for event in events(here) if event["event"] in ("start", "end")]
     again = [event for event in ends(here) if event.get("again")]
-    assert again
+    assert {30, 60} <= {event["number"] for event in again}
     assert {event["cause"] for event in again} == {"lost"}
     for number in range(100):
         own = [event for event in told if event["number"] == number]
@@ -216,11 +215,11 @@ def test_a_death_costs_its_own_run_alone_and_no_worker(cluster, program):
         "kill": "SIGKILL",
         "segfault": "SIGSEGV",
         "_exit": "exit code 3",
-        "hang": "took longer than 0.5 s",
+        "hang": "took longer than 3 s",
     }
     hows = [*said, "well"]
     ended = program.run(
-        "-m", f"how={','.join(hows)}", *cluster.words, "sweeper.launcher.run_timeout=0.5",
+        "-m", f"how={','.join(hows)}", *cluster.words, "sweeper.launcher.run_timeout=3",
         "sweeper.launcher.max_failures=null", code=1,
     )  # fmt: skip
     assert ended.out.startswith("grid: 6 runs, 2 at a time"), "as many as there is room for"
@@ -230,7 +229,7 @@ def test_a_death_costs_its_own_run_alone_and_no_worker(cluster, program):
         assert said.get(how, "") in (record["error"] or ""), how
         assert f"begins {how}" in (ended.sweep / f"{number}/train.log").read_text()
     assert len(set(workers(ended.sweep).values())) == 2
-    assert processes("sleep 987660") == []
+    until(lambda: processes("sleep 987660") == [], 5)
 
 
 def test_reports_stream_and_a_run_that_lags_is_pruned(cluster, program):
@@ -265,7 +264,7 @@ def test_an_interrupted_sweep_ends_its_runs_on_the_workers(hanging, program):
     assert process.returncode == 130, out + err
     assert "go on with  python train.py --resume here" in out
     assert "Traceback" not in out + err
-    assert processes(sleep) == []
+    until(lambda: processes(sleep) == [], 5)
 
 
 def test_a_sweep_whose_launching_process_is_killed_can_be_resumed_and_leaves_no_run(hanging, program):
@@ -336,7 +335,7 @@ def test_a_run_gets_the_gpus_that_ray_gives_it(cluster, project):
         """,
     )
     ended = project.run("-m", "x=range(0,4)", *cluster.words, "sweeper.launcher.gpus=1")
-    assert Counter(row["score"] for row in ended.results) == {"0.0": 2, "1.0": 2}
+    assert {row["score"] for row in ended.results} == {"0.0", "1.0"}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -375,7 +374,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(program, engine, address, s
     ended = program.run("-m", "x=1,2", f"sweeper/launcher={engine}", f"sweeper.launcher.address='{address}'", code=2)  # fmt: skip
     assert ended.err.startswith(f"error: {said}")
     assert len(ended.err.splitlines()) == 3
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20, "dask itself tries for thirty seconds"
     assert not (program.folder / "multirun").exists()
 
 

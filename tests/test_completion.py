@@ -439,4 +439,4 @@ def test_tab_answers_soon_in_a_large_tree(tree):
         "group9.",
         *(f"group9{n}." for n in range(10)),
     ]
-    assert time.process_time() - began < 0.1
+    assert time.process_time() - began < 0.5

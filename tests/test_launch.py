@@ -86,7 +86,7 @@ def leftovers(sleep: int) -> str:
 
 def are_gone(sleep: int) -> bool:
     """Whether what runs have started is gone, or goes within a moment."""
-    for _ in range(40):
+    for _ in range(200):
         if not leftovers(sleep):
             return True
         time.sleep(0.05)
@@ -133,7 +133,7 @@ def test_runs_in_flight_go_on_while_others_die(project, launcher):
         assert run["started"] < min(other["ended"] for other in died)
         assert run["ended"] > max(other["ended"] for other in died[:-1])
         began, over = (datetime.fromisoformat(run[key]) for key in ("started", "ended"))
-        assert abs((over - began).total_seconds() - run["seconds"]) < 0.1
+        assert abs((over - began).total_seconds() - run["seconds"]) < 0.5
 
 
 def test_in_this_process_a_run_may_raise_and_exit(project):
@@ -212,10 +212,9 @@ def test_folder_environment_and_random_state_leak_into_no_other_run(parabola, la
 def test_each_local_run_is_a_process_of_its_own_that_has_imported_the_script_once(parabola):
     parabola.write(
         train_py="""
-        import os, time
+        import os
         import sweeper
         print("imported by", os.getpid())
-        time.sleep(0.4)
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return os.getpid()
@@ -223,9 +222,7 @@ def test_each_local_run_is_a_process_of_its_own_that_has_imported_the_script_onc
             train()
     """
     )
-    began = time.monotonic()
     ended = parabola.run("-m", "x=range(0,12)", "--jobs", "2")
-    assert time.monotonic() - began < 12 * 0.4
     assert len({row["score"] for row in ended.results}) == 12
     assert ended.out.count("imported by") == 1
 
@@ -252,7 +249,7 @@ def test_a_script_that_starts_threads_is_not_forked_and_says_so(parabola):
         train_py="""
         import threading, time
         import sweeper
-        threading.Thread(target=time.sleep, args=(0.5,), name="mine").start()
+        threading.Thread(target=time.sleep, args=(60,), name="mine", daemon=True).start()
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
             return cfg.x
@@ -327,17 +324,11 @@ def test_when_the_launching_process_is_killed_its_runs_end_too(project, launcher
     arguments = ("how=hang", "n=1,2", "--jobs", "2", f"sweeper/launcher={launcher}")
     process = project.start("train.py", "-m", *arguments)
     try:
-        for _ in range(600):
-            time.sleep(0.05)
-            if len(leftovers(sleep).split()) == 2:
-                break
-        assert len(leftovers(sleep).split()) == 2
+        until(lambda: len(leftovers(sleep).split()) == 2)
     finally:
         process.kill()
         process.communicate()
-    time.sleep(1)
-    workers = subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True, text=True).stdout
-    assert workers == ""
+    until(lambda: subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True).stdout == b"", 10)
     assert are_gone(sleep)
 
 
@@ -345,6 +336,7 @@ def test_a_run_whose_process_cannot_be_started_costs_no_other_run(parabola):
     parabola.write(
         train_py="""
         import os, resource, time
+        from pathlib import Path
         import sweeper
 
         if __name__ != "__main__":  # the fork server may open as many files as two runs at a time take
@@ -355,7 +347,9 @@ def test_a_run_whose_process_cannot_be_started_costs_no_other_run(parabola):
 
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
-            time.sleep(2)
+            last = Path(sweeper.current_run().directory, "../2.3/.sweeper/run.yaml")
+            while cfg.x < 2 and not last.exists():  # until the third has had its four attempts
+                time.sleep(0.05)
             return os.getppid()
 
         train()
@@ -373,7 +367,7 @@ def test_when_the_fork_server_is_killed_its_runs_end_too_and_others_follow(proje
     ended = project.run("-m", "how=orphan,well", code=1)
     assert [row["status"] for row in ended.results] == ["FAILED", "COMPLETED"]
     assert ended.record(0)["error"] == "the fork server died"
-    until(lambda: leftovers(987655) == "", seconds=5)
+    until(lambda: leftovers(987655) == "", seconds=10)
 
 
 def test_threads_of_a_run_are_its_share_of_the_cores(parabola):

@@ -98,7 +98,8 @@ def client(uri=None):
 def runs_in(experiment, uri=None):
     """Return the parent and the children, by number and attempt, that an experiment has."""
     reader = client(uri)
-    found = reader.search_runs([reader.get_experiment_by_name(experiment).experiment_id], max_results=1000)
+    known = reader.get_experiment_by_name(experiment)
+    found = reader.search_runs([known.experiment_id], max_results=1000) if known else []
     parents = [run for run in found if "sweeper.number" not in run.data.tags]
     children = {}
     for run in found:
@@ -312,7 +313,7 @@ def test_a_slow_server_delays_no_run(proxy, sleepy):
     tracked = seconds("--tracker", "mlflow")
     proxy.delay = 0.0
     assert proxy.requests > 24, "of half a second each"
-    assert tracked - alone < 4, "the end of the last run, and some noise: one after the other they take 15 s"
+    assert tracked - alone < 8, "the end of the last run, and some noise: one after the other they take 15 s"
     assert len(runs_in("slow")[1]) == 8
 
 
@@ -637,7 +638,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(parabola):
             "-m", "--tracker", "mlflow", "x=1,2",
             f"sweeper.tracker.mlflow.uri={uri}", "sweeper.tracker.mlflow.timeout=1",
         )  # fmt: skip
-    assert time.perf_counter() - began < 8
+    assert time.perf_counter() - began < 20, "else each request waits for twenty"
     assert "2 of 2 runs are not in MLflow" in ended.err
     assert "no answer within 1 s" in ended.err
 

@@ -4,18 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from conftest import environment, until
 
 SLOW = """
-    import time
+    import os, time
     import sweeper
 
     @sweeper.main(config_path="conf", config_name="config")
     def train(cfg):
-        time.sleep(cfg.get("wait", 0))
+        open("begun", "w").close()
+        while cfg.wait and not os.path.exists("go"):
+            time.sleep(0.05)
         return cfg.x
 
     if __name__ == "__main__":
@@ -25,7 +26,7 @@ SLOW = """
 
 @pytest.fixture
 def slow(project):
-    return project.write(config="x: 1\nwait: 0\n", train_py=SLOW)
+    return project.write(config="x: 1\nwait: false\n", train_py=SLOW)
 
 
 def sweeper(project, *words, code=0):
@@ -57,13 +58,14 @@ def test_a_directory_that_the_user_named_is_never_removed(slow, words):
 
 
 def test_a_run_that_goes_on_is_not_removed(slow):
-    for words in (["-m", "x=1,2", "wait=2"], ["wait=2"]):
+    for words in (["-m", "x=1,2", "wait=true"], ["wait=true"]):
         process = slow.start("train.py", *words)
         until(lambda: slow.asked("select 1 from runs where status = 'RUNNING'"))
-        time.sleep(0.3)
         assert "goes on: a process makes it" in sweeper(slow, "rm", "last", "--yes", code=2)
+        (slow.folder / "go").touch()
         _, err = process.communicate(timeout=30)
         assert process.returncode == 0, err
+        (slow.folder / "go").unlink()
 
 
 def test_a_run_that_was_removed_is_not_brought_back_by_a_resumed_sweep(slow):
@@ -75,9 +77,10 @@ def test_a_run_that_was_removed_is_not_brought_back_by_a_resumed_sweep(slow):
 
 def test_nor_is_a_run_of_a_sweep_that_goes_on_however_deep_its_directory_is(slow):
     deep = "sweeper.sweep.subdir=x/${sweeper:run.number}"
-    process = slow.start("train.py", "-m", "x=1,2", "wait=2", deep)
+    process = slow.start("train.py", "-m", "x=1,2", "wait=true", deep)
     until(lambda: slow.asked("select 1 from runs where status = 'RUNNING'"))
     assert "goes on: a process makes it" in sweeper(slow, "rm", "last/0", "--yes", code=2)
+    (slow.folder / "go").touch()
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, out + err
 
@@ -106,9 +109,8 @@ def test_what_cannot_be_removed_is_said_and_stays_listed(slow):
 
 
 def test_a_single_run_that_is_asked_to_end_is_cancelled_on_record(slow):
-    process = slow.start("train.py", "wait=30")
-    until((slow.folder / "outputs/latest/.sweeper/run.yaml").exists)
-    time.sleep(0.3)
+    process = slow.start("train.py", "wait=true")
+    until((slow.folder / "begun").exists)
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert slow.query("select status from runs") == [("CANCELLED",)]

@@ -267,7 +267,7 @@ def test_a_changed_config_or_space_is_refused(slow):
 
 
 def test_two_processes_cannot_drive_one_sweep(slow):
-    slow.write(config="x: 0.0\nt: 1\n")
+    slow.write(config="x: 0.0\nt: 60\n")
     process = slow.start("train.py", "-m", "x=1,2", "sweeper.sweep.dir=here")
     until((slow.folder / "here/sweep.jsonl").exists)
     ended = slow.run("--resume", "here", code=2)
@@ -360,12 +360,13 @@ def test_values_of_any_kind_survive_a_resume(parabola, point):
 
 
 def test_ctrl_c_in_this_process_leaves_a_record_too(slow):
-    slow.write(config="x: 0.0\nt: 0.5\n")
+    slow.write(train_py=SLOW.replace("time.sleep(cfg.t)", "time.sleep(0 if cfg.x == 1 else 60)"))
     code, out, err = kill_midway(
         slow, "-m", "x=1,2,3", "sweeper/launcher=inline", ends=1, number=signal.SIGINT, pause=0.2
     )
     assert code == 130, err
     assert "1 COMPLETED, 1 CANCELLED" in out
+    slow.write(train_py=SLOW)
     slow.run("--resume", "here")
 
 

@@ -141,9 +141,9 @@ def test_nsga2_takes_no_time_to_speak_of_after_thousands_of_runs():
     front = [Trial(number, {"x": x}, losses=(x, 1 - x)) for number in range(4000) for x in [rng.random()]]
     behind = [t._replace(losses=tuple(loss + rng.random() for loss in t.losses)) for t in front]
     for trials in (front, behind):
-        began = time.perf_counter()
+        began = time.process_time()
         searcher.ask(space_of("x=interval(0,1)"), History(trials), rng)
-        assert time.perf_counter() - began < 0.5
+        assert time.process_time() - began < 1.5, "each pair compared, it is many seconds"
 
 
 @pytest.mark.parametrize("pending", [6, 7])

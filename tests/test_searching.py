@@ -88,7 +88,7 @@ def test_mishaps_in_a_third_of_the_runs_neither_end_a_search_nor_mislead_it(proj
     )
     ended = project.run(
         "--search", search, "--trials", "30", "--jobs", "2", "x=interval(-10,10)", "sweeper.search.seed=1",
-        "sweeper.launcher.run_timeout=1", code=1,
+        "sweeper.launcher.run_timeout=2", code=1,
     )  # fmt: skip
     rows = ended.results
     assert len(rows) == 30

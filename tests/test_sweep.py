@@ -1,7 +1,5 @@
 """Sweeps: a grid or a search as parallel runs, and what they leave behind."""
 
-from datetime import datetime
-
 import pytest
 import yaml
 from conftest import without_times
@@ -104,18 +102,21 @@ def test_no_worker_waits_for_another(parabola):
     parabola.write(
         config="x: 0.0\nt: 0\n",
         train_py="""
-        import sweeper, time
+        import os, sweeper, time
         @sweeper.main(config_path="conf", config_name="config")
         def train(cfg):
-            time.sleep(1.2 if cfg.x == 0 else 0.1)
+            while cfg.x == 0 and not os.path.exists("ended-8"):
+                time.sleep(0.02)
+            open(f"ended-{cfg.x}", "w").close()
             return cfg.x
         if __name__ == "__main__":
             train()
     """,
     )
     ended = parabola.run("-m", "x=range(0,9)", "--jobs", "2")
-    times = [datetime.fromisoformat(ended.record(n)["ended"]) for n in range(9)]
-    assert times[0] == max(times), "eight short runs went through beside the long one"
+    assert [row["status"] for row in ended.results] == ["COMPLETED"] * 9, (
+        "eight went through beside the first"
+    )
 
 
 def test_a_run_that_raises_costs_itself_alone(parabola):
@@ -262,17 +263,17 @@ def test_a_time_limit_lets_running_runs_finish(parabola):
             train()
     """
     )
-    ended = parabola.run("-m", "x=range(0,100)", "--timeout", "0.5s")
+    ended = parabola.run("-m", "x=range(0,100)", "--timeout", "1s")
     assert 1 <= len(ended.results) < 10
     assert {row["status"] for row in ended.results} == {"COMPLETED"}
-    assert "the time of 0.5 s is over" in ended.out
+    assert "the time of 1 s is over" in ended.out
 
 
 SLEEPS = """
     import os, sweeper, time
     @sweeper.main(config_path="conf", config_name="config")
     def train(cfg):
-        time.sleep(0.3)
+        time.sleep(0.6)
         if cfg.name == "dies":
             os._exit(1)
     if __name__ == "__main__":
@@ -282,19 +283,19 @@ SLEEPS = """
 
 def test_a_time_limit_holds_for_repeats_which_a_resumed_sweep_makes(parabola):
     parabola.write(train_py=SLEEPS)
-    ended = parabola.run("-m", "x=1", "sweeper.search.repeats=5", "--timeout", "0.4")
+    ended = parabola.run("-m", "x=1", "sweeper.search.repeats=5", "--timeout", "1")
     assert 1 <= len(ended.results) < 4
-    assert "the time of 0.4 s is over" in ended.out
+    assert "the time of 1 s is over" in ended.out
     assert "5 COMPLETED" in parabola.run("--resume", str(ended.sweep), "--timeout", "1m").out
 
 
 def test_a_time_limit_holds_for_retries(parabola):
     parabola.write(train_py=SLEEPS)
-    words = ("-m", "name=dies", "sweeper.launcher.retries=5", "--timeout", "0.4")
+    words = ("-m", "name=dies", "sweeper.launcher.retries=5", "--timeout", "1")
     ended = parabola.run(*words, code=1)
     assert 1 <= len([path for path in ended.sweep.iterdir() if path.is_dir()]) < 4
     assert [row["status"] for row in ended.results] == ["FAILED"]
-    assert "the time of 0.4 s is over" in ended.out
+    assert "the time of 1 s is over" in ended.out
 
 
 def test_what_runs_report_is_in_the_database_with_its_steps(parabola):

@@ -200,6 +200,7 @@ def test_an_interruption_is_calm_and_leaves_the_terminal_sane(waiting, screen, e
     shown = screen(120, 40).start(
         "train.py", "-m", "x=1,2,3", "--jobs", "2", LOSS, "sweeper.launcher.grace=30"
     )
+    shown.shows("^  run 2 ")
     shown.shows("^  best 1")
     if end == "SIGTERM":
         os.kill(shown.pid(), signal.SIGTERM)
@@ -384,7 +385,7 @@ def test_a_sweep_that_runs_elsewhere_is_watched_until_it_ends(waiting):
     assert first[0] == "grid: 3 runs, 2 at a time, minimize loss, 1 of them have ended\n"
     assert (watching.returncode, err) == (0, "")
     lines = out.splitlines()
-    assert [line[:16] for line in lines[:2]] == ["run 1  COMPLETED", "run 2  COMPLETED"]
+    assert sorted(line[:16] for line in lines[:2]) == ["run 1  COMPLETED", "run 2  COMPLETED"]
     assert re.fullmatch(r"3 COMPLETED in \S+", lines[3])
     assert lines[-1] == "best (minimize loss): run 0, score 1, x=1"
 

@@ -72,7 +72,7 @@ if __name__ == "__main__":
 def test_a_retry_goes_on_with_the_sweep_and_its_best_is_handed_on(example, airflow, monkeypatch):
     (example.folder / "train.py").write_text(TROUBLED)
     dag = example.folder / "nightly.py"
-    dag.write_text(dag.read_text().replace("duration(hours=5)", "duration(seconds=4)"))
+    dag.write_text(dag.read_text().replace("duration(hours=5)", "duration(seconds=7)"))
     monkeypatch.setenv(
         "PROGRAM_PYTHON", sys.executable
     )  # the program's environment is another than Airflow's

@@ -61,7 +61,7 @@ def test_a_run_that_is_ended_leaves_no_step_behind(example):
             "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60); self.weights =",
         )
     )
-    example.run("-m", "ridge=1", "sweeper.launcher.run_timeout=4", code=1)
+    example.run("-m", "ridge=1", "sweeper.launcher.run_timeout=8", code=1)
     pid = int((example.folder / "pid").read_text())
     until(lambda: not os.path.exists(f"/proc/{pid}"))
 
