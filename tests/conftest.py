@@ -17,6 +17,7 @@ from textwrap import dedent
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
 
 import sweeper
 from sweeper.commands import main
@@ -25,6 +26,13 @@ from sweeper.plan import make_plan, shipped
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "conf_examples"
+
+# What a property test tries is the same each time; SWEEPER_EXAMPLES=N has some try N others.
+TRIES = int(os.environ.get("SWEEPER_EXAMPLES", "0"))
+settings.register_profile(
+    "sweeper", deadline=None, database=None, derandomize=not TRIES, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("sweeper")
 
 
 @dataclass

@@ -14,7 +14,8 @@ import tempfile
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import TRIES
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -25,14 +26,6 @@ hydra = pytest.importorskip("hydra", reason="hydra-core is not installed")
 # Without hydra-core, this folder itself may be taken for the package `hydra`.
 if not getattr(hydra, "__version__", "").startswith("1.3."):
     pytest.skip("hydra-core is not installed, or is not 1.3", allow_module_level=True)
-
-EXAMPLES = int(os.environ.get("SWEEPER_EXAMPLES", "0"))
-OPTIONS = {
-    "deadline": None,
-    "database": None,
-    "derandomize": not EXAMPLES,
-    "suppress_health_check": list(HealthCheck),
-}
 
 # What Hydra refuses and sweeper composes, by what Hydra says of it.
 LENIENT = (
@@ -526,7 +519,7 @@ def test_no_primary_is_an_empty_config(folder):
 # ------------------------------------------------------------------------------------- any scalars
 
 
-@settings(max_examples=EXAMPLES or 400, **OPTIONS)
+@settings(max_examples=TRIES or 400)
 @given(
     st.one_of(
         st.text(alphabet="0123456789_+-.eExob:aAfFinINl~", min_size=1, max_size=7),
@@ -844,7 +837,7 @@ def merges(draw):
     return files, "config", draw(st.lists(value_overrides(), max_size=3)), "1.3"
 
 
-@settings(max_examples=EXAMPLES or 120, **OPTIONS)
+@settings(max_examples=TRIES or 120)
 @given(trees())
 def test_what_hydra_composes_is_composed_as_the_same(folder, tree):
     files, primary, asked, version = tree
@@ -853,7 +846,7 @@ def test_what_hydra_composes_is_composed_as_the_same(folder, tree):
     assert unchanged(folder, files, asked, primary, version)
 
 
-@settings(max_examples=EXAMPLES or 80, **OPTIONS)
+@settings(max_examples=TRIES or 80)
 @given(merges())
 def test_files_merge_and_values_change_as_in_hydra(folder, tree):
     files, primary, asked, version = tree

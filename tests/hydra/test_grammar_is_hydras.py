@@ -6,12 +6,12 @@ SWEEPER_EXAMPLES=N tries N texts instead of a few hundred, other ones each time.
 from __future__ import annotations
 
 import math
-import os
 import random
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import TRIES
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -36,14 +36,6 @@ if not getattr(hydra, "__version__", "").startswith("1.3."):
 
 from hydra.core.override_parser import types  # noqa: E402  only once it is known to be there
 from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: E402
-
-EXAMPLES = int(os.environ.get("SWEEPER_EXAMPLES", "0"))
-OPTIONS = {
-    "deadline": None,
-    "database": None,
-    "derandomize": not EXAMPLES,
-    "suppress_health_check": list(HealthCheck),
-}
 
 PARSER = OverridesParser.create()
 SIGNS = {
@@ -438,25 +430,25 @@ SWEEPS = st.one_of(
 # --------------------------------------------------------------------------------------- the tests
 
 
-@settings(max_examples=EXAMPLES or 800, **OPTIONS)
+@settings(max_examples=TRIES or 800)
 @given(SOUP)
 def test_tokens_in_any_order_are_read_as_hydra_reads_them(text):
     assert not difference(text), text
 
 
-@settings(max_examples=EXAMPLES or 700, **OPTIONS)
+@settings(max_examples=TRIES or 700)
 @given(OVERRIDE)
 def test_what_hydra_reads_is_read_as_the_same(text):
     assert not difference(text), text
 
 
-@settings(max_examples=EXAMPLES or 700, **OPTIONS)
+@settings(max_examples=TRIES or 700)
 @given(MUTATED)
 def test_what_hydra_reads_is_read_as_the_same_with_typing_mistakes_in_it(text):
     assert not difference(text), text
 
 
-@settings(max_examples=EXAMPLES or 400, **OPTIONS)
+@settings(max_examples=TRIES or 400)
 @given(st.one_of(st.text(max_size=20), st.text(alphabet=SPECIAL, max_size=12)))
 def test_any_text_is_read_or_refused(text):
     assert not difference(text), text
@@ -466,13 +458,13 @@ def test_any_text_is_read_or_refused(text):
         assert error.what
 
 
-@settings(max_examples=EXAMPLES or 400, **OPTIONS)
+@settings(max_examples=TRIES or 400)
 @given(DATA)
 def test_a_value_that_is_shown_reads_as_itself(value):
     assert exact(parse_value(show(value))) == exact(value), show(value)
 
 
-@settings(max_examples=EXAMPLES or 400, **OPTIONS)
+@settings(max_examples=TRIES or 400)
 @given(SWEEPS)
 def test_a_sweep_that_is_shown_reads_as_itself(value):
     read = parse_value(show(value))
@@ -481,7 +473,7 @@ def test_a_sweep_that_is_shown_reads_as_itself(value):
     assert exact(read) == exact(value), show(value)
 
 
-@settings(max_examples=EXAMPLES or 300, **OPTIONS)
+@settings(max_examples=TRIES or 300)
 @given(DATA)
 def test_what_is_shown_is_what_hydra_reads_where_it_reads_it(value):
     assert not difference(f"a={show(value)}"), show(value)
