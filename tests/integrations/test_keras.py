@@ -17,9 +17,3 @@ def test_epochs_are_reported_and_what_lags_behind_is_pruned(example):
     assert ended.record(0)["score"] > 0.8
     steps = "select m.step from metrics m join runs r on m.run_id = r.id where r.number = 0 and m.name = 'val_accuracy'"
     assert {step for (step,) in example.query(steps) if step is not None} == set(range(8))
-
-
-def test_a_layer_that_cannot_be_made_is_named_by_its_place(example):
-    ended = example.run("units=0", code=1)
-    assert "expected a positive integer. Received: units=0" in ended.err
-    assert "at 'model.layers[1]'" in ended.err

@@ -57,14 +57,6 @@ def test_an_experiment_and_a_debug_config_compose_as_the_tree_says(lightning):
     assert not (run / "checkpoints").exists()
 
 
-def test_a_search_of_hydras_optuna_sweeper_runs_unchanged(lightning):
-    ended = lightning.run(SRC, "-m", ONE, "hparams_search=optuna", "hydra.sweeper.n_trials=3", "test=false")
-    assert "tpe: 3 runs, 2 at a time, maximize val/acc" in ended.out
-    assert "3 COMPLETED" in ended.out
-    params = lightning.query("select distinct key from params order by key")
-    assert {"data.batch_size", "model.net.width", "model.optimizer.lr"} <= {key for (key,) in params}
-
-
 def test_a_poor_run_is_pruned_at_the_end_of_an_epoch_and_is_no_failure(lightning):
     words = ["model.optimizer.lr=0.01,1e-6", "trainer.max_epochs=6", "test=false"]
     lightning.run(SRC, "-m", ONE, *words, "sweeper/pruner=threshold", "sweeper.pruner.lower=0.4")
