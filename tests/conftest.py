@@ -173,23 +173,15 @@ def environment() -> dict[str, str]:
 
 
 COMPOSITION = ("composition", "nodes", "trees", "yamls", "schema", "instantiate", "hydra_trees", "run")
-# Those that share what takes long to start, a server or a cluster, and so are tried by one worker.
-SHARING = ("airflow", "best", "clusters", "commands", "mlflow", "promote", "report", "slurm", "trackers")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what a second environment runs, and what one worker does.
-
-    The second runs what concerns Hydra, and what concerns omegaconf.
-    """
+    """Mark what a second environment runs: what concerns Hydra, and what concerns omegaconf."""
     for item in items:
-        name = item.path.stem.removeprefix("test_")
         if item.path.parent.name == "hydra":
             item.add_marker("hydra")
-        elif name in COMPOSITION:
+        elif item.path.stem.removeprefix("test_") in COMPOSITION:
             item.add_marker("composition")
-        if name in SHARING:
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture
