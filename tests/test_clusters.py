@@ -82,7 +82,7 @@ class DaskCluster(Cluster):
         file = self.folder / "scheduler.json"
         where = ("--host", "127.0.0.1", "--scheduler-file", str(file))
         self.begin("dask", "scheduler", "--port", "0", "--no-dashboard", *where)
-        until(file.exists)
+        until(lambda: file.exists() and file.read_text().rstrip().endswith("}"))
         self.address = json.loads(file.read_text())["address"]
         self.begin("dask", "worker", self.address, "--nthreads", "1", "--host", "127.0.0.1", "--no-dashboard")
         self.alone()
@@ -174,7 +174,8 @@ def ends(folder):
 def workers(folder):
     """The processes of workers that have begun runs, by the run's directory."""
     found = sorted(folder.glob("*/.sweeper/worker"), key=lambda file: file.stat().st_mtime)
-    return {file.parts[-3]: int(file.read_text().split()[1]) for file in found}
+    written = ((file.parts[-3], file.read_text().split()) for file in found)
+    return {run: int(words[1]) for run, words in written if len(words) == 2}
 
 
 def processes(word) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from conftest import environment, type_sweeper, until
+from conftest import Project, environment, type_sweeper, until
 
 pytest.importorskip("plotly", reason="plotly draws the charts: pip install 'sweeper[report]'")
 
@@ -380,7 +380,7 @@ def ended_in(path):
 def test_watch_writes_the_page_anew_until_the_sweep_ends(slow):
     sweep = slow.start("train.py", "-m", "x=1,2,3")
     until((slow.folder / "multirun/latest/0/.sweeper").exists)
-    until(lambda: (slow.folder / "sweeper.db").exists() and slow.rows("select 1 from runs"))
+    until(lambda: Project(slow.folder).asked("select 1 from runs"))
     watch = slow.start("-m", "sweeper", "report", "--watch")
     path = slow.folder / "multirun/latest/report.html"
     (slow.folder / "go1").touch()
@@ -401,7 +401,7 @@ def test_watch_writes_the_page_anew_until_the_sweep_ends(slow):
 def test_watch_ends_when_the_sweep_was_killed(slow):
     sweep = slow.start("train.py", "-m", "x=1,2")
     until((slow.folder / "multirun/latest/0/.sweeper").exists)
-    until(lambda: (slow.folder / "sweeper.db").exists() and slow.rows("select 1 from runs"))
+    until(lambda: Project(slow.folder).asked("select 1 from runs"))
     sweep.kill()
     sweep.communicate()
     (slow.folder / "go1").touch()
