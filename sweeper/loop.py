@@ -580,7 +580,8 @@ def conduct(sweep: Sweep, launcher: Launcher, program: Program, *, leaving: bool
         sweep.give_up()
         sweep.view.close()
         if executor is not None:
-            executor.shutdown()
+            with suppress(KeyboardInterrupt):  # what came of the sweep is still to be told
+                executor.shutdown()
     return FAILED if any(run.status == FAILED for run in sweep.results()) else COMPLETED
 
 

@@ -100,6 +100,21 @@ def test_a_sweep_whose_terminal_is_closed_ends_as_by_ctrl_c(slow, launcher):
     assert "20 COMPLETED" in ended.out
 
 
+def test_ctrl_c_while_a_sweep_closes_its_launcher_does_not_take_the_end_away(slow):
+    closes = """    import sweeper.launch.local as engine
+        shutdown = engine.LocalExecutor.shutdown
+        def interrupted(self):
+            shutdown(self)
+            signal.raise_signal(signal.SIGINT)
+        engine.LocalExecutor.shutdown = interrupted
+        train()
+    """
+    slow.write(train_py=SLOW.rpartition("    train()")[0] + closes)
+    ended = slow.run("-m", "x=1,2", "t=0", "sweeper.sweep.dir=here")
+    assert "best (minimize score): run 1" in ended.out
+    assert events(slow.folder / "here")[-1]["event"] == "stop"
+
+
 def test_under_nohup_a_sweep_goes_on_when_its_terminal_goes(slow):
     process = subprocess.Popen(
         ["nohup", sys.executable, "train.py", "-m", "x=1,2,3", "sweeper.sweep.dir=here"], cwd=slow.folder,
