@@ -44,7 +44,8 @@ class CurrentRun:
     def report(self, metrics: Mapping[str, Any], step: int | None, *, prune: bool) -> bool:
         """Append metrics to the run's `metrics.jsonl`; see `sweeper.report`."""
         numbers = {str(name): _number(value, str(name)) for name, value in metrics.items()}
-        self._append({"time": round(time.time(), 3), "step": step, "metrics": numbers})
+        at = None if step is None else _step(step)
+        self._append({"time": round(time.time(), 3), "step": at, "metrics": numbers})
         self.metrics.update(numbers)
         stop = f"{self._records}/stop"
         if not self._records or not os.path.exists(stop):
@@ -155,12 +156,12 @@ def report(metrics: Mapping[str, Any], step: int | None = None, *, prune: bool =
 
     Args:
         metrics: numbers by name.
-        step: when they were measured, such as an epoch.
+        step: when they were measured, such as an epoch: a whole number.
         prune: whether to raise when the run should end early; otherwise True is returned then.
 
     Raises:
         Pruned: if the run should end early.
-        UsageError: if a metric is no number.
+        UsageError: if a metric is no number, or the step no whole one.
     """
     return current_run().report(metrics, step, prune=prune)
 
@@ -170,6 +171,17 @@ def _number(value: Any, name: str) -> float:
     if found is None:
         raise UsageError(f"The metric {name!r} must be a number, not {type(value).__name__} {value!r:.60}")
     return found
+
+
+def _step(value: Any) -> int:
+    """Return a step as a plain whole number, which every tracker can keep."""
+    found = to_number(value)
+    if found is None or not -(1 << 63) <= found < 1 << 63 or found != int(found):  # or NaN
+        raise UsageError(
+            f"The step must be a whole number, not {type(value).__name__} {value!r:.60}",
+            hint="Report a fraction, such as of an epoch, as a metric.",
+        )
+    return int(found)
 
 
 def last_metrics(directory: str) -> dict[str, float]:

@@ -167,6 +167,28 @@ def test_a_mistake_of_ours_inside_of_the_function_is_the_functions_own(parabola)
     assert ended.record()["status"] == "FAILED"
 
 
+def test_a_step_is_a_plain_whole_number_or_the_functions_mistake(parabola):
+    parabola.write(
+        train_py="""
+        import numpy, sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            for step in (numpy.int64(0), numpy.float32(1), 2.0, True + 2):
+                sweeper.report({"loss": 1.5}, step=step)
+            if cfg.x:
+                sweeper.report({"loss": 2.5}, step={1: "one", 2: 0.5, 3: 2**63, 4: float("nan")}[cfg.x])
+            return 1
+        train()
+    """
+    )
+    ended = parabola.run("-m", "x=0,1,2,3,4", code=1)
+    assert "tracker" not in ended.err
+    assert [row["status"] for row in ended.results] == ["COMPLETED", *["FAILED"] * 4]
+    assert "UsageError: The step must be a whole number, not str 'one'" in ended.out
+    steps = "select step, typeof(step) from metrics where name = 'loss' and step is not null"
+    assert parabola.query(f"{steps} order by rowid") == [(n, "integer") for n in range(4)] * 5
+
+
 def test_the_functions_own_exit_code_is_kept(parabola):
     parabola.write(
         train_py="""
