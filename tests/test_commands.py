@@ -206,6 +206,29 @@ def test_a_metric_that_was_returned_as_nan_is_nan_whatever_was_reported(parabola
     assert shell("export", "last", "--to", "csv").out == (swept / "results.csv").read_text()
 
 
+def test_the_last_value_of_a_metric_counts_whatever_its_step(parabola):
+    parabola.write(
+        train_py="""
+        import sweeper
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            sweeper.report({"bare": 7})
+            for fold, steps in enumerate([4, 2]):
+                for step in range(steps):
+                    sweeper.report({"loss": 10 * fold + step, "bare": step, "flat": 1}, step=step)
+            return cfg.x
+        train()
+    """
+    )
+    (row,) = parabola.run("-m", "x=1").results
+    (found,) = Shell(parabola.folder).json("ls", "last")
+    assert found["metrics"] == {"loss": 11, "bare": 1, "flat": 1}
+    assert found["metrics"] == {name: float(row[f"metrics.{name}"]) for name in found["metrics"]}
+    assert parabola.query("select name, value from metrics where step is null") == [
+        ("bare", 7), ("bare", 1), ("loss", 11)
+    ]  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------- one of them
 
 

@@ -486,6 +486,28 @@ def test_a_file_of_sqlite_is_written_by_mlflows_own_package(project, monkeypatch
     assert "0 runs sent, 2 were there" in export(project).out
 
 
+def test_the_last_value_of_a_metric_is_mlflows_latest_too(project, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project.write(
+        config="x: 0",
+        train_py="""
+        import sweeper
+        from unittest.mock import patch
+        @sweeper.main(config_path="conf", config_name="config")
+        def train(cfg):
+            with patch("sweeper.current.time.time", return_value=4e9):
+                for step in (2, 1):
+                    sweeper.report({"loss": 9, "gap": step}, step=step)
+            return {"loss": 5}
+        train()
+    """,
+    )
+    project.run("-m", "x=1", "--tracker", "mlflow", "sweeper.tracker.mlflow.uri=sqlite:///runs.db")
+    _, children = runs_in("train", f"sqlite:///{project.folder}/runs.db")
+    run = children[0, 1]
+    assert (run.data.metrics["loss"], run.data.metrics["gap"]) == (5, 1)
+
+
 def test_a_single_run_is_a_run_without_parent(mlflow, sleepy):
     sleepy.run("--tracker", "mlflow", "x=4", "sweeper.name=single", "sleep=0")
     parents, children = runs_in("single")

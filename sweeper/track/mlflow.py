@@ -115,7 +115,7 @@ class _Run:
         self.told: dict[str, str] = {}  # params that were sent, or are on their way
         self.tags: dict[str, str] = {}  # sent when all else is
         self.left: set[str] = set()  # what else its end needs: status, inputs, files
-        self.reported: dict[str, tuple[float, int]] = {}  # last value and step of each metric
+        self.reported: dict[str, Metric] = {}  # of each name the one that MLflow takes for the last
         self.steps: Counter[str] = Counter()
 
     @property
@@ -215,8 +215,11 @@ class Mlflow:
             for name, value in metrics.items():
                 count = made.steps[name] if step is None else int(step)
                 made.steps[name] += 1
-                made.reported[name] = (value, count)
-                made.metrics.append(Metric(key_of(name), float(value), int(at * 1000), count))
+                metric = Metric(key_of(name), float(value), int(at * 1000), count)
+                made.metrics.append(metric)
+                last = made.reported.get(name)
+                if last is None or count >= last.step:
+                    made.reported[name] = metric
             if made.id and not (made.sending or made.whole) and len(made.metrics) == len(metrics):
                 self.outbox.put(partial(self._send, made), _BATCH_EVERY)
 
@@ -232,9 +235,12 @@ class Mlflow:
         with self.outbox.changed:
             made.job = run
             for name, value in outcome.metrics.items():
-                last, step = made.reported.get(name, (None, 0))
-                if last != value and not (last is not None and math.isnan(last) and math.isnan(value)):
-                    made.metrics.append(Metric(key_of(name), float(value), end, step))
+                last = made.reported.get(name)
+                if last is None:
+                    made.metrics.append(Metric(key_of(name), float(value), end, 0))
+                elif last.value != value and not (math.isnan(last.value) and math.isnan(value)):
+                    later = max(end, last.time + 1)  # of one step and moment MLflow takes the highest
+                    made.metrics.append(Metric(key_of(name), float(value), later, last.step))
             if outcome.score is not None and "score" not in outcome.metrics:
                 made.metrics.append(Metric("score", float(outcome.score), end, 0))
             made.params = {k: v for k, v in self._params(run).items() if k not in made.told}

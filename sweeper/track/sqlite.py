@@ -8,13 +8,15 @@
 
 Overrides stand a line each; a further line of one begins with a tab.
 Times are ISO 8601 with a zone, but `metrics.time`, which is in seconds since 1970. A metric that was
-returned, not reported, has no step. `sweeps.planned` is how many runs there are to be, where that is known,
-`slots` how many at a time, and `repeats` how many, one number after the other, are of one point. Written by
-the launching process alone, in batches.
+returned, not reported, has no step; nor has the last value of one whose steps went backwards.
+`sweeps.planned` is how many runs there are to be, where that is known, `slots` how many at a time, and
+`repeats` how many, one number after the other, are of one point. Written by the launching process alone, in
+batches.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sqlite3
@@ -155,7 +157,7 @@ class Sqlite:
     def __init__(self, sweep: SweepRecord, *, path: str = "sweeper.db") -> None:
         self.sweep = sweep
         self.db = connect(os.path.join(sweep.folder or os.getcwd(), path))
-        self.last: dict[str, dict[str, float]] = {}  # values reported, by run and name
+        self.last: dict[str, dict[str, tuple[float, float]]] = {}  # highest step, and its value
         self.open = False
         self._begin()
         self.environment_id = self._environment()
@@ -200,6 +202,7 @@ class Sqlite:
         self._begin()
         for table in ("params", "metrics", "artifacts", "inputs"):  # tags may be people's own
             self.db.execute(f"delete from {table} where run_id = ?", (run.id,))  # noqa: S608
+        self.last.pop(run.id, None)
         single = not run.sweep_directory
         self.db.execute(
             "insert or replace into runs (id, sweep_id, number, attempt, name, directory, status, "
@@ -225,7 +228,9 @@ class Sqlite:
             "insert into metrics values (?, ?, ?, ?, ?)",
             [(run.id, name, step, at, value) for name, value in metrics.items()],
         )
-        self.last.setdefault(run.id, {}).update(metrics)
+        last = self.last.setdefault(run.id, {})
+        at_step = math.inf if step is None else step  # one without a step is what readers take
+        last.update({n: (at_step, v) for n, v in metrics.items() if n not in last or at_step >= last[n][0]})
 
     def finish(self, run: Job, outcome: Outcome) -> None:
         """Write what came of the run."""
@@ -240,7 +245,7 @@ class Sqlite:
                 _git(run.git)[2], run.id,
             ),
         )  # fmt: skip
-        reported = self.last.pop(run.id, {})
+        reported = {name: value for name, (_, value) in self.last.pop(run.id, {}).items()}
         self.db.executemany(
             "insert into metrics values (?, ?, null, null, ?)",
             [(run.id, name, value) for name, value in unreported(outcome, reported).items()],
