@@ -508,6 +508,23 @@ def test_the_last_value_of_a_metric_is_mlflows_latest_too(project, monkeypatch):
     assert (run.data.metrics["loss"], run.data.metrics["gap"]) == (5, 1)
 
 
+def test_an_artifact_that_is_gone_costs_itself_alone(project, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    project.write(
+        config=CONFIG,
+        train_py=FULL.replace("run.log_input", "cfg.x == 1 and os.unlink(path)\n        run.log_input"),
+    )
+    options = ("--tracker", "mlflow", "sweeper.tracker.mlflow.uri=sqlite:///runs.db")
+    ended = project.run("-m", "x=1,2", *options)
+    assert "the file model.txt of run run 0 cannot be read: No such file or directory" in ended.err
+    assert "fails" not in ended.err
+    uri = f"sqlite:///{project.folder}/runs.db"
+    (parent,), children = runs_in("train", uri)
+    assert {run.info.status for run in (parent, *children.values())} == {"FINISHED"}
+    files = {f.path for f in client(uri).list_artifacts(children[1, 1].info.run_id)}
+    assert files == {"model.txt", "train.log"}
+
+
 def test_a_single_run_is_a_run_without_parent(mlflow, sleepy):
     sleepy.run("--tracker", "mlflow", "x=4", "sweeper.name=single", "sleep=0")
     parents, children = runs_in("single")

@@ -412,17 +412,20 @@ def copy_into(folder: str, path: str, name: str) -> None:
 
     Raises:
         TrackerError: if it cannot be written.
+        OSError: if the file cannot be read.
     """
     target = os.path.join(folder, name)
-    try:
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copyfile(path, target)
-    except OSError as error:
-        raise Refused(
-            f"The artifact {name} cannot be written to {folder}: {error.strerror}",
-            hint="Is that folder on the server's machine? Then start it with --artifacts-destination, "
-            "so that artifacts go through it.",
-        ) from None
+    with open(path, "rb") as source:
+        try:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(target, "wb") as file:
+                shutil.copyfileobj(source, file)
+        except OSError as error:
+            raise Refused(
+                f"The artifact {name} cannot be written to {folder}: {error.strerror}",
+                hint="Is that folder on the server's machine? Then start it with --artifacts-destination, "
+                "so that artifacts go through it.",
+            ) from None
 
 
 def _readable(sock: socket.socket) -> bool:
