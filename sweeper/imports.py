@@ -106,9 +106,11 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
+            reader = csv.reader(file)
+            found = [(reader.line_num, line) for line in reader if any(cell.strip() for cell in line)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise RecordError(f"Cannot read {path}: {error}") from None
+    lines = [line for _, line in found]
     if len(lines) < 2:
         raise RecordError(
             f"{path} has no rows", hint="The first names the columns, the second says what each is."
@@ -119,7 +121,8 @@ def import_csv(path: str, db: str, *, name: str | None = None, maximize: bool = 
     stem = os.path.splitext(os.path.basename(path))[0]
     absolute = os.path.abspath(path)
     record = SweepRecord(new_id(), name or stem, absolute, now(), search="import", objective=f"{way} score")
-    made = [_run(record, f"{path}:{at + 3}", names, kinds, line, at) for at, line in enumerate(lines[2:])]
+    rows = enumerate(found[2:])
+    made = [_run(record, f"{path}:{number}", names, kinds, line, at) for at, (number, line) in rows]
     _check(db)
     _write(db, record, made, COMPLETED)
     return len(made)

@@ -396,6 +396,7 @@ def test_a_csv_may_have_numbers_of_more_than_64_bits(shell):
         ("", "has no rows"),
         ("a,b\n1,2\n", "The second row must say what each column is, and says '1'\n  old.csv:2"),
         ("a,b\nparam,metric\n1,high\n", "The metric 'b' must be a number, not 'high'\n  old.csv:3"),
+        ('a,b\nparam,metric\n\n"x\ny",1\n3,high\n', "not 'high'\n  old.csv:6"),
         ("a\nparam\n1\n1,2\n", "The row has 2 cells, and there are 1 columns\n  old.csv:4"),
         ("a,s\nparam,status\n1,done\n", "not DONE"),
         ("a,b\nparam\n1,2\n", "The second row has 1 cells, and there are 2 columns\n  old.csv:2"),
