@@ -583,10 +583,10 @@ def _import(asked: Any) -> int:
         for flag, value in (("--name", asked.name), ("--maximize", asked.maximize)):
             if value:
                 raise UsageError(f"{flag} is for a csv", hint=f"What is in {asked.path} says it itself.")
-        read, known, damaged = import_directories(asked.path, asked.db)
+        read, known, damaged, moved = import_directories(asked.path, asked.db)
     else:
         read = import_csv(asked.path, asked.db, name=asked.name, maximize=asked.maximize)
-        known, damaged = 0, {}
+        known, damaged, moved = 0, {}, ()
     if damaged:
         print(f"not read, as they are not whole:\n{said_of(damaged)}".replace("\n", "\n  "), file=sys.stderr)
     if asked.json:
@@ -594,6 +594,8 @@ def _import(asked: Any) -> int:
     else:
         more = f"; {known} {'was' if known == 1 else 'were'} there already" if known else ""
         print(f"{read} {'run' if read == 1 else 'runs'} read into {asked.db}{more}")
+        for place in moved:
+            print(f"moved to {place}, and found there from now on")
     return int(bool(damaged))
 
 

@@ -29,12 +29,14 @@ class Imported(NamedTuple):
     read: int
     known: int
     damaged: Mapping[str, SweeperError] = {}  # why a sweep or a single run was not read, by its directory
+    moved: tuple[str, ...] = ()  # directories whose sweep or single run was known to lie elsewhere
 
 
 def import_directories(folder: str, db: str) -> Imported:
     """Read the sweeps and single runs in a folder into a database, those that are whole.
 
-    What the database knows already is left as it is, tags that people gave included.
+    What the database knows already is left as it is, tags that people gave included; but of a directory that
+    was moved it learns where that is now.
 
     Raises:
         RecordError: if there is none, or none is whole, or the database is another program's.
@@ -43,6 +45,7 @@ def import_directories(folder: str, db: str) -> Imported:
     _check(db)
     read = known = 0
     damaged: dict[str, SweeperError] = {}
+    moved = []
     found = list(directories_in(folder))
     for directory in found:
         try:
@@ -54,11 +57,13 @@ def import_directories(folder: str, db: str) -> Imported:
         _write(db, archive.record, fresh, archive.status)
         read += len(fresh)
         known += len(archive.runs) - len(fresh)
+        if _follow(db, archive.record):
+            moved.append(archive.record.directory)
     if len(damaged) == len(found):
         if len(found) == 1:
             raise damaged[found[0]]
         raise RecordError(f"None of the {len(found)} records in {folder} is whole", said_of(damaged))
-    return Imported(read, known, damaged)
+    return Imported(read, known, damaged, tuple(moved))
 
 
 def said_of(damaged: Mapping[str, SweeperError]) -> str:
@@ -80,6 +85,28 @@ def _unknown(db: str, runs: list[tuple[Job, Outcome]]) -> list[tuple[Job, Outcom
         rows = connection.execute("select id, attempt, status from runs")
         known = {(run, attempt) for run, attempt, status in rows if status in ENDED}
     return [(job, outcome) for job, outcome in runs if (job.id, job.attempt) not in known]
+
+
+def _follow(db: str, record: SweepRecord) -> bool:
+    """Write where a sweep or a single run lies, if it is gone from where a database has it."""
+    with closing(_named(connect, db)) as connection:
+        table = "sweeps" if record.search else "runs"
+        asked = f"select directory from {table} where id = ?"  # noqa: S608
+        ((before,),) = connection.execute(asked, [record.id]).fetchall()
+        if before == record.directory or os.path.exists(before):  # the latter of a copy
+            return False
+        connection.execute("begin immediate")
+        for table, key, column in (
+            ("sweeps", "id", "directory"), ("runs", "id", "directory"), ("artifacts", "run_id", "path")
+        ):  # fmt: skip
+            connection.execute(
+                f"update {table} set {column} = ?1 || substr({column}, length(?2) + 1) "  # noqa: S608
+                f"where ({key} = ?3 or substr({key}, 1, length(?3) + 1) = ?3 || '/') "
+                f"and ({column} = ?2 or substr({column}, 1, length(?2) + 1) = ?2 || '/')",
+                [record.directory, before, record.id],
+            )
+        connection.execute("commit")
+    return True
 
 
 def _write(db: str, record: SweepRecord, runs: list[tuple[Job, Outcome]], status: str) -> None:

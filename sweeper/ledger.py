@@ -203,6 +203,8 @@ class Ledger:
         return self.rows(f"select * from {table} where id = ?", [found[0]["id"]])[0]
 
     def _hint(self, name: str, table: str) -> str:
+        if any(os.path.exists(os.path.join(name, record)) for record in ("sweep.jsonl", ".sweeper")):
+            return f"{self.path} does not know that directory: sweeper import {name} makes it known."
         ids = [row["id"] for row in self.rows(f"select id from {table} order by started desc limit 1000")]
         return nearest(name, ids) or "sweeper ls lists what there is; last is the newest."
 

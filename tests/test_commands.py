@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import shlex
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -349,6 +350,26 @@ def test_a_database_that_is_lost_is_read_again_from_the_directories(made, tmp_pa
             assert made.json(*words) == before, (words, tables)
     finally:
         (tmp_path / "lost.db").rename(made.folder / "sweeper.db")
+
+
+def test_a_directory_that_was_moved_is_found_again_by_an_import(parabola):
+    shell = Shell(parabola.folder)
+    swept = parabola.run("-m", "x=1,2").sweep
+    single = parabola.run("x=3").run
+    shell("tag", "last", "mine=yes")
+    for place, name in ((swept, "swept"), (single, "single")):
+        place.rename(parabola.folder / name)
+    hint = "sweeper.db does not know that directory: sweeper import swept makes it known."
+    assert hint in shell("ls", "swept", code=2).err
+    said = shell("import", ".").out.splitlines()
+    assert said[0] == "0 runs read into sweeper.db; 3 were there already"
+    assert len(said) == 3
+    assert shell.json("ls", "swept")[1]["directory"] == str(parabola.folder / "swept/1")
+    assert shell.json("show", "single")["tags"] == {"mine": "yes"}
+    assert "repeat the best  python train.py x=2" in shell("best", "swept").out
+    shutil.copytree(parabola.folder / "swept", parabola.folder / "copy")
+    assert shell("import", "copy").out == "0 runs read into sweeper.db; 2 were there already\n"
+    assert shell.json("show", "swept/0")["directory"] == str(parabola.folder / "swept/0")
 
 
 def test_an_import_reads_what_is_whole_and_says_what_is_not(parabola):
