@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from weakref import finalize
 
-from .errors import RecordError, TrackerError, UsageError, nearest
+from .errors import OverrideError, RecordError, TrackerError, UsageError, nearest
+from .grammar import parse_value
 from .records import COMPLETED, ENDED, QUEUED, RUNNING, Objective
 from .standings import Standings
-from .track.sqlite import connect, from_lines, is_foreign
+from .track.sqlite import connect, from_lines, is_foreign, plain
 
 Row = dict[str, Any]
 
@@ -433,7 +434,9 @@ class Ledger:
         if operator not in ("=", "!=") and (number is None or math.isnan(number)):
             raise UsageError(f"{text!r} compares with no number", hint=f"{operator} needs one after it.")
         if number is None:
-            return Term(f"cast({term.sql} as text) {operator} ?", (*term.values, value))
+            kept = _as_kept(value)
+            words = "in" if operator == "=" else "not in"
+            return Term(f"cast({term.sql} as text) {words} (?, ?)", (*term.values, value, kept))
         # To a real SQLite compares a text that is a number as one; every other is larger than all numbers.
         if operator in ("=", "!="):
             equal = f"({term.sql} = cast(? as real) or cast({term.sql} as text) = ?)"
@@ -474,6 +477,15 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
+
+
+def _as_kept(text: str) -> str:
+    """Return the text that the database has for a list, a mapping, a boolean or null, however it is typed."""
+    try:
+        value = parse_value(text)
+    except OverrideError:
+        return text
+    return str(plain(value)) if value is None or isinstance(value, (bool, list, dict)) else text
 
 
 def _moment(text: str) -> str | None:

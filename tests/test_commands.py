@@ -189,6 +189,17 @@ def test_a_filter_by_a_number_finds_texts_that_are_one(shell, filters, xs):
     assert [row["tags"]["fold"] for row in shell.json("ls", *filters)] == xs
 
 
+def test_a_filter_finds_what_is_no_text_however_it_is_typed(parabola):
+    parabola.run("-m", "+v=[1,2],{a:[b]},true,null,'[1,2','[1,2]'")
+    shell = Shell(parabola.folder)
+    numbers = {
+        "v=[1,2]": [0, 5], "v=[1, 2]": [0], "v={a:[b]}": [1], "v=True": [2], "v=NULL": [3], "v=[1,2": [4],
+        "v!=[1,2]": [1, 2, 3, 4],
+    }  # fmt: skip
+    for word, found in numbers.items():
+        assert [row["number"] for row in shell.json("ls", "last", word)] == found, word
+
+
 def test_a_metric_is_its_last_value(made):
     (row,) = made.json("ls", "x=4")
     assert row["metrics"]["loss"] == pytest.approx(4 + 1 / 3)
