@@ -416,6 +416,9 @@ class Ledger:
         key, operator, value = found.group("key", "operator", "value")
         key = key.strip()
         term = self._value_of(key)
+        if term.sql == _METRIC:  # NaN is null there, and a text here
+            nan = f"coalesce({_METRIC}, (select 'nan' {_OF_METRIC} limit 1))"
+            term = Term(nan, (*term.values, term.values[0]))
         if operator == "~":
             return Term(f"instr(cast({term.sql} as text), ?)", (*term.values, value))
         number = _number(value)

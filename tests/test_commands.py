@@ -214,7 +214,9 @@ def test_a_metric_that_was_returned_as_nan_is_nan_whatever_was_reported(parabola
         ({"loss": "nan"}, "nan"),
         ({"loss": "nan"}, 1),
     ]
-    assert shell.json("ls", "last", "loss<9") == []
+    assert shell.json("ls", "last", "loss<9") == shell.json("ls", "last", "loss>=0") == []
+    assert shell.json("ls", "last", "loss=nan") == shell.json("ls", "last", "loss!=1") == rows
+    assert shell.json("ls", "last", "loss!=nan") == []
     assert shell("export", "last", "--to", "csv").out == (swept / "results.csv").read_text()
 
 
