@@ -165,10 +165,13 @@ def _sweep(directory: str, *, every: bool) -> Archive:
     if not every:
         starts = list({event["number"]: event for event in starts}.values())
     ends = {(e["number"], e["attempt"]): e for e in events if e["event"] == "end"}
+    removed = {event["number"] for event in events if event["event"] == "removed"}
     runs = []
     for start in starts:
         place = os.path.join(directory, start["directory"])
         number, attempt = start["number"], start["attempt"]
+        if number in removed and not os.path.isdir(place):
+            continue
         outcome = read_record(place)
         if outcome is None or outcome.status not in ENDED:
             if (number, attempt) in ends:

@@ -142,6 +142,7 @@ class Sweep:
             elif event["event"] == "start":
                 asked = self.runs[number]
                 self.reopen(asked)
+                self.removed.discard(number)
                 asked.attempts = event["attempt"]
                 asked.directories.append(event["directory"])
                 self.names.add(event["directory"])
@@ -160,9 +161,11 @@ class Sweep:
         if self.runs:
             last = self.runs[max(self.runs)]
             self.repeat(last.number // self.trials.repeats, last.point, begin=last.number + 1)
-        ended = self.results()
-        for run in ended:
-            self.view.progress.count(run.number, run.params, run.outcome)
+        for asked in (self.runs[number] for number in self.order):
+            if asked.result is not None:
+                outcome = asked.result.outcome
+                outcome = outcome._replace(score=None) if asked.number in self.removed else outcome
+                self.view.progress.count(asked.number, asked.params, outcome)
 
     def reopen(self, asked: _Asked) -> None:
         """Take back what came of a run that was begun again."""
@@ -214,10 +217,9 @@ class Sweep:
     def tell_trackers(self, results: Sequence[RunResult]) -> None:
         """Tell what an earlier process may not have come to tell."""
         for result in results:
-            if result.number not in self.removed:
-                number, attempt, directory = result.number, result.attempt, result.directory
-                whole = partial(self.job_again, self.runs[number], attempt, directory)
-                self.trackers.retell(self.maker.brief(number, attempt, directory), result.outcome, whole)
+            number, attempt, directory = result.number, result.attempt, result.directory
+            whole = partial(self.job_again, self.runs[number], attempt, directory)
+            self.trackers.retell(self.maker.brief(number, attempt, directory), result.outcome, whole)
 
     def give_up(self) -> None:
         """Tell the trackers what came of runs that were to be made again, when nobody will."""
@@ -384,6 +386,7 @@ class Sweep:
         name = self.free_name(name)
         asked.directories.append(name)
         more = {"resources": asked.resources} if asked.resources else {}
+        self.removed.discard(asked.number)
         self.journal.write("start", number=asked.number, attempt=asked.attempts, directory=name, **more)
         return make_directory(self.place(name), fixed=True)
 
@@ -510,8 +513,8 @@ class Sweep:
                         pass  # looked for at the run's next report
 
     def results(self) -> list[RunResult]:
-        """Return the runs that have ended."""
-        found = (self.runs[number].result for number in self.order)
+        """Return the runs that have ended, but for those that people took away."""
+        found = (self.runs[number].result for number in self.order if number not in self.removed)
         return [result for result in found if result is not None]
 
     def write_results(self, *, now: bool = False) -> None:

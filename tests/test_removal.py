@@ -75,6 +75,34 @@ def test_a_run_that_was_removed_is_not_brought_back_by_a_resumed_sweep(slow):
     assert slow.query("select number from runs order by number") == [(0,), (2,)]
 
 
+def test_a_run_that_was_removed_is_no_best_and_no_import_brings_it_back(slow):
+    swept = slow.run("-m", "x=1,2,3").sweep
+    sweeper(slow, "rm", "last/0", "--yes")
+    ended = slow.run("--resume", str(swept))
+    assert ended.out.endswith("best (minimize score): run 1, score 2, x=2\n")
+    assert "2 COMPLETED" in ended.out
+    assert [row["number"] for row in ended.results] == ["1", "2"]
+    assert "x: 2" in (swept / "best.yaml").read_text()
+    for words in ([], ["--db", "new.db"]):
+        sweeper(slow, "import", "multirun", *words)
+    assert slow.query("select number from runs order by number") == [(1,), (2,)]
+    (slow.folder / "new.db").replace(slow.folder / "sweeper.db")
+    assert slow.query("select number from runs order by number") == [(1,), (2,)]
+
+
+def test_a_removed_run_that_is_made_again_counts_again(slow):
+    slow.write(
+        train_py=SLOW.replace("return cfg.x", "return cfg.x if os.path.exists('ok') else 1 / (cfg.x - 1)")
+    )
+    swept = slow.run("-m", "x=1,2", code=1).sweep
+    sweeper(slow, "rm", "last/0", "--yes")
+    (slow.folder / "ok").touch()
+    for words in (["--retry-failed"], []):
+        ended = slow.run("--resume", str(swept), *words)
+        assert ended.out.endswith("best (minimize score): run 0, score 1, x=1\n")
+    assert slow.query("select number from runs order by number") == [(0,), (1,)]
+
+
 def test_nor_is_a_run_of_a_sweep_that_goes_on_however_deep_its_directory_is(slow):
     deep = "sweeper.sweep.subdir=x/${sweeper:run.number}"
     process = slow.start("train.py", "-m", "x=1,2", "wait=true", deep)
