@@ -12,6 +12,7 @@ from .ledger import Ledger, Row
 from .records import Objective
 from .redact import listed, masked
 from .rerun import origin_of
+from .track.sqlite import plain
 
 _FACTS = ("name", "status", "seed", "git_commit", "git_dirty", "script", "host", "note")
 
@@ -42,9 +43,13 @@ def compare(ledger: Ledger, runs: Sequence[Row], baseline: Row | None = None) ->
         add(f"metrics.{name}", [found["metrics"].get(name) for found in details], always=True)
     add("seconds", [run["seconds"] for run in shown])
     params = _names(details, "params")
-    for name in params:
-        add(f"params.{name}", [found["params"].get(name) for found in details])
     configs = [_config_of(run["directory"]) for run in shown]
+    for name in params:  # where one run's sweep varied it, another's config may have it
+        values = [plain(config[name]) if name in config else None for config in configs]
+        add(
+            f"params.{name}",
+            [found["params"].get(name, value) for found, value in zip(details, values, strict=True)],
+        )
     for key in dict.fromkeys(key for config in configs for key in config):
         if key not in params:
             add(key, [config.get(key) for config in configs])

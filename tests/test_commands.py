@@ -296,9 +296,19 @@ def test_compare_shows_in_what_runs_differ(made):
     sweep = made.json("ls")[0]["id"]
     rows = {row["what"]: row for row in made.json("compare", f"{sweep}/0", "last")}
     assert rows["params.x"][f"{sweep}/0"] == 1
-    assert rows["params.lr"][f"{sweep}/0"] is None
+    assert rows["params.lr"][f"{sweep}/0"] == 0.1, "as its config has it, which the sweep did not vary"
     assert "metrics.loss" in rows
     assert "name" not in rows, "what is the same is left out"
+
+
+def test_compare_says_no_difference_where_one_sweep_fixed_what_another_varied(parabola):
+    parabola.run("-m", "x=1,2", "+a=true", "+b=null", "+c='c d'", "sweeper.sweep.dir=first")
+    parabola.run(
+        "-m", "x=1", "+a=true,false", "+b=null,1", "+c='c d',e", "+d=1,2", "sweeper.sweep.dir=second"
+    )
+    rows = {row["what"]: row for row in Shell(parabola.folder).json("compare", "first/0", "second/0")}
+    assert [what for what in rows if what.startswith("params.")] == ["params.d"]
+    assert None in rows["params.d"].values()
 
 
 def test_compare_with_a_baseline_says_how_much_better_a_run_is(made):
