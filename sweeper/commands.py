@@ -209,7 +209,10 @@ def _ls(asked: Any) -> None:
         shown = [_sweep_row(row) for row in rows]
     else:
         sweep = ledger.find_sweep(names[0])["id"] if names else None
-        rows = ledger.runs(filters, sweep=sweep, sort=asked.sort, last=more, reverse=asked.reverse)
+        known = _killed(ledger) if any("status" in word for word in (*filters, asked.sort)) else {}
+        rows = ledger.runs(
+            filters, sweep=sweep, sort=asked.sort, last=more, reverse=asked.reverse, known=known
+        )
         rows = [_now(ledger, row) for row in rows]
         shown = [_run_row(row, within=sweep is not None, extra=asked.sort) for row in rows]
     cut = last is not None and len(rows) > last
@@ -237,6 +240,13 @@ def _now(ledger: Ledger, row: Row) -> Row:
     sweep = row.get("sweep", row.get("sweep_id"))
     found = ledger.rows("select directory from sweeps where id = ?", [sweep])
     return run_now(row, found[0]["directory"] if found else None)
+
+
+def _killed(ledger: Ledger) -> dict[str, str]:
+    """Return the statuses by now of runs that could not say so themselves, by id."""
+    running = ledger.rows("select id, sweep_id, status, directory from runs where status = ?", [RUNNING])
+    now = {row["id"]: _now(ledger, row)["status"] for row in running}
+    return {run: status for run, status in now.items() if status != RUNNING}
 
 
 def _sweep_row(row: Row) -> Row:
@@ -493,6 +503,7 @@ def _export_table(asked: Any) -> None:
 
     ledger = Ledger(asked.db)
     rows = ledger.runs(sweep=ledger.find_sweep(asked.sweep)["id"], sort="number")
+    rows = [_now(ledger, row) for row in rows]
     text = export_csv(rows) if asked.to == "csv" else export_json(rows)
     _write(text, asked.out)
 

@@ -111,6 +111,7 @@ class Ledger:
                 hint="Run this where the runs were started, or name the database with --db PATH.",
             )
         self.path = path
+        self.known: Mapping[str, str] = {}  # statuses by run, where somebody knows better
         check_ours(path)
         try:
             self.db = connect(path, PATIENCE)
@@ -254,14 +255,17 @@ class Ledger:
         sort: str = "",
         reverse: bool = False,
         last: int | None = None,
+        known: Mapping[str, str] | None = None,
     ) -> list[Row]:
         """Return runs that pass all filters, in order; the `last` of them.
 
-        Each row has the run's own columns, and `params`, `metrics` and `tags` by name.
+        Each row has the run's own columns, and `params`, `metrics` and `tags` by name. Filters and the order
+        go by the statuses `known` of runs, by id, before what the database has.
 
         Raises:
             UsageError: if a filter or the key to sort by means nothing.
         """
+        self.known = known or {}
         terms = [self._condition(text) for text in filters]
         if sweep is not None:
             terms.append(Term("r.sweep_id = ?", (sweep,)))
@@ -374,6 +378,10 @@ class Ledger:
 
     def _value_of(self, key: str) -> Term:
         """Return what stands for a key: a column, a param, a metric or a tag."""
+        if key == "status" and self.known:
+            cases = " ".join("when ? then ?" for _ in self.known)
+            pairs = tuple(text for pair in self.known.items() for text in pair)
+            return Term(f"case r.id {cases} else {COLUMNS[key]} end", pairs)
         if key in COLUMNS:
             return Term(COLUMNS[key])
         kind, dot, name = key.partition(".")

@@ -455,6 +455,10 @@ def test_ls_and_show_do_not_say_of_what_was_killed_that_it_runs(waiting):
     assert (row["status"], row["note"]) == ("CANCELLED", f"not running any more: sweeper resume {row['id']}")
     assert [run["status"] for run in told(waiting, "ls", "last")] == ["COMPLETED", "CANCELLED"]
     assert told(waiting, "show", "last")["runs"] == {"CANCELLED": 1, "COMPLETED": 1}
+    assert [run["number"] for run in told(waiting, "ls", "last", "status=CANCELLED")] == [1]
+    assert [run["number"] for run in told(waiting, "ls", "--sort", "status")] == [1, 0]
+    assert told(waiting, "ls", "status=RUNNING") == []
+    assert "\n1,CANCELLED," in type_sweeper(waiting.folder, "export", "last", "--to", "csv").out
     assert waiting.query("select status from sweeps") == [("RUNNING",)], "a reader writes nothing"
     single = waiting.start("train.py", "x=2")
     until(lambda: waiting.asked("select 1 from runs where sweep_id is null"))
