@@ -233,7 +233,9 @@ def read_reports(directory: str, offset: int = 0) -> tuple[list[dict[str, Any]],
     lines = []
     for line in whole.split(b"\n"):
         try:
-            lines.append(json.loads(line))
+            found = json.loads(line)
         except ValueError:  # a run that died while it wrote
             continue
+        if isinstance(found, dict) and {"time", "step", "metrics"} <= found.keys():  # else nobody's report
+            lines.append(found)
     return lines, offset + len(whole) + 1

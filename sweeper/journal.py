@@ -84,9 +84,12 @@ def read_journal(path: str) -> Iterator[dict[str, Any]]:
                 raise RecordError(
                     "A line of the record is not whole", f"{path}:{torn}", "Mend it, or take it away."
                 )
-            try:
-                yield json.loads(line)
-            except ValueError:
+            event: Any = None
+            with suppress(ValueError):
+                event = json.loads(line)
+            if isinstance(event, dict) and "event" in event:
+                yield event
+            else:
                 torn = number
 
 

@@ -414,6 +414,24 @@ def test_an_import_reads_what_is_whole_and_says_what_is_not(parabola):
     assert "There is no sweep in" in shell("import", "multirun/d", code=2).err
 
 
+@pytest.mark.parametrize("line", ["{}", "[1, 2]", "null", "3"])
+def test_a_line_of_a_record_that_is_no_event_is_named_whoever_reads_it(parabola, line):
+    swept = parabola.run("-m", "x=1,2").sweep
+    journal = swept / "sweep.jsonl"
+    first, ask, *rest = journal.read_text().splitlines()
+    journal.write_text("\n".join([first, line, *rest, ""]))
+    shell = Shell(parabola.folder)
+    for words in (["import", "multirun"], ["export", "last", "--to", "optuna"]):
+        assert "A line of the record is not whole" in shell(*words, code=2).err
+    assert "A line of the record is not whole" in parabola.run("--resume", str(swept), code=2).err
+    (swept / "0/.sweeper/metrics.jsonl").write_text(
+        f"{line}\n" + '{"time": 1, "step": 0, "metrics": {"a": 2}}\n'
+    )
+    journal.write_text("\n".join([first, ask, *rest, line]))
+    assert shell("import", "multirun", "--db", "new.db").out == "2 runs read into new.db\n"
+    assert shell.json("ls", "last", "--db", "new.db")[0]["metrics"] == {"a": 2}
+
+
 def test_a_csv_kept_by_hand_is_read_by_what_its_second_row_says(shell):
     (shell.folder / "old.csv").write_text(
         "lr,model,who,acc,when\nparameter,param,tag,score,note\n0.1,gbm,me,0.9,monday\n0.01,ridge,,0.95,\n"
