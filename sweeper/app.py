@@ -567,7 +567,7 @@ def sweep(  # noqa: PLR0913  named, all but the first
     if isinstance(overrides, str):
         raise UsageError(f"overrides must be a list of texts, not the text {overrides!r}")
     own = getattr(function, "__sweeper_main__", None)
-    inner = getattr(function, "__wrapped__", function)
+    inner = entry.undecorated(function)
     start = _Start(inner, *(own or (None, None, UNSET)))
     path, name = start.search_path(Command()), start.primary(Command())
     if isinstance(config, str):

@@ -34,7 +34,14 @@ def find_function(ref: FunctionRef) -> Callable[..., Any]:
                 f"A run's process cannot find {ref.name!r} in {ref.main or ref.module}",
                 hint="Define the function at the top level of the script.",
             )
-    return getattr(found, "__wrapped__", found)  # type: ignore[no-any-return]
+    return undecorated(found)
+
+
+def undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a training function without `@main`, and with every decorator below it."""
+    while hasattr(function, "__sweeper_main__"):
+        function = function.__wrapped__  # type: ignore[attr-defined]
+    return function
 
 
 class EndOfImport(BaseException):

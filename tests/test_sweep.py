@@ -479,6 +479,37 @@ def test_what_a_script_defines_reaches_the_processes_of_a_run(parabola):
         assert [row["score"] for row in ended.results] == ["6", "12"]
 
 
+def test_a_sweep_keeps_the_users_decorators_as_a_single_run_does(parabola):
+    parabola.write(
+        train_py="""
+        import functools
+        import sys
+        import sweeper
+
+        def twice(function):
+            @functools.wraps(function)
+            def doubled(*args, **kwargs):
+                return 2 * function(*args, **kwargs)
+            return doubled
+
+        @twice
+        def train(cfg):
+            return cfg.x
+
+        program = sweeper.main(config_path="conf", config_name="config")(train)
+
+        if __name__ == "__main__":
+            if len(sys.argv) > 1:
+                program()
+            else:
+                print([run.score for run in sweeper.sweep(train, config="conf/config.yaml", overrides=["x=1,2"], quiet=True).runs])
+    """
+    )
+    assert parabola.run("x=3").record()["score"] == 6
+    assert [row["score"] for row in parabola.run("-m", "x=3,4").results] == ["6", "8"]
+    assert parabola.run().out == "[2, 4]\n"
+
+
 def test_a_model_follows_one_objective(parabola):
     ended = parabola.run("--search", "gp", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
     assert "follows one objective" in ended.err
