@@ -171,7 +171,8 @@ class _Start:
             )
         if "://" in path or os.path.isabs(path):
             return path
-        file = self.function.__code__.co_filename if hasattr(self.function, "__code__") else ""
+        code = getattr(entry.written(self.function), "__code__", None)
+        file = code.co_filename if code is not None else ""
         return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(file)), path))
 
     def primary(self, command: Command) -> str | None:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from .errors import UsageError
@@ -42,6 +43,18 @@ def undecorated(function: Callable[..., Any]) -> Callable[..., Any]:
     while hasattr(function, "__sweeper_main__"):
         function = function.__wrapped__  # type: ignore[attr-defined]
     return function
+
+
+def written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function as it stands in its file: without decorators and given arguments."""
+    import inspect
+
+    function = inspect.unwrap(function)
+    while isinstance(function, partial):
+        function = inspect.unwrap(function.func)
+    if not hasattr(function, "__code__") and not isinstance(function, type):
+        function = type(function).__call__
+    return getattr(function, "__func__", function)
 
 
 class EndOfImport(BaseException):

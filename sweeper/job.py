@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from . import current, nodes, resolve, yamls
-from .entry import find_function, import_main
+from .entry import find_function, import_main, written
 from .errors import ConfigError, Pruned, UsageError
 from .output import captured, leave, logged
 from .records import CANCELLED, COMPLETED, FAILED, PRUNED, RUNNING, FunctionRef, Job, Objective, Outcome, now
@@ -108,6 +108,7 @@ def seed_everything(seed: int) -> None:
 
 def schema_of(function: Callable[..., Any]) -> tuple[str, Any]:
     """Return the parameter annotated with a dataclass or an attrs class, and the class, if any."""
+    function = written(function)
     notes = getattr(function, "__annotations__", {})
     for name, note in notes.items():
         if name == "return" or note in ("DictConfig", "str", "int", "float", "bool"):

@@ -103,6 +103,41 @@ def test_parameters_get_the_config_or_its_keys_by_name(parabola, signature, valu
     assert parabola.run().out.strip() == repr(result)
 
 
+def test_configs_and_schema_are_those_of_the_file_with_the_function_not_of_its_decorators(parabola):
+    parabola.write(
+        lib__deco_py="""
+        import functools
+
+        def twice(function):
+            @functools.wraps(function)
+            def doubled(*args, **kwargs):
+                return 2 * function(*args, **kwargs)
+            return doubled
+        """,
+        train_py="""
+        from __future__ import annotations
+        from dataclasses import dataclass
+        import sweeper
+        from lib.deco import twice
+
+        @dataclass
+        class Settings:
+            x: float = 1
+            name: str = ""
+
+        @sweeper.main(config_path="conf", config_name="config")
+        @twice
+        def train(settings: Settings):
+            return settings.x
+
+        if __name__ == "__main__":
+            print(train())
+    """,
+    )
+    assert parabola.run("x=3").out == "6.0\n"
+    assert "could not be converted to Float" in parabola.run("x=three", code=2).err
+
+
 def test_a_parameter_that_the_config_lacks_is_named(parabola):
     parabola.write(
         train_py="""
