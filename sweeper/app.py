@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -52,7 +53,9 @@ def main(
                 return function(*args, **kwargs)
             if entry.importing:
                 raise entry.EndOfImport
-            if function.__module__ == "__mp_main__":  # a process that a run started by spawn imports us
+            if (
+                entry.written(function).__module__ == "__mp_main__"
+            ):  # a process that a run started by spawn imports us
                 return None
             value = _Start(function, config_path, config_name, version_base).run()
             return None if _is_console_script(function) else value
@@ -322,12 +325,21 @@ def main_of(function: Callable[..., Any]) -> str:
 
 def ref_to(function: Callable[..., Any]) -> FunctionRef:
     """Return how another process finds a function; without a module if it cannot by name."""
-    main, module, name = main_of(function), function.__module__, function.__qualname__
+    own = entry.written(function)
+    main, module, name = main_of(own), own.__module__, own.__qualname__
     if module == "__main__":
         module = "__mp_main__"
         if not main:
             return FunctionRef("", name)
-    return FunctionRef("" if "<" in name else module, name, main)
+    return FunctionRef(module if _is_named(function) else "", name, main)
+
+
+def _is_named(function: Callable[..., Any]) -> bool:
+    """Whether a name in its module leads to a function: to none that is an object's, or made in place."""
+    bound = getattr(function, "__self__", None)
+    if bound is not None and not isinstance(bound, (type, ModuleType)):
+        return False
+    return "<" not in getattr(function, "__qualname__", "<>")
 
 
 def program_of(function: Callable[..., Any], command: Command | None = None) -> Program:
@@ -380,7 +392,12 @@ def _is_console_script(function: Callable[..., Any]) -> bool:
     module = sys.modules["__main__"]
     file = getattr(module, "__file__", None) or ""
     spec = getattr(module, "__spec__", None)
-    return function.__module__ != "__main__" and spec is None and bool(file) and not file.endswith(".py")
+    return (
+        entry.written(function).__module__ != "__main__"
+        and spec is None
+        and bool(file)
+        and not file.endswith(".py")
+    )
 
 
 def _rank() -> int | None:

@@ -53,7 +53,8 @@ def written(function: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(function, partial):
         function = inspect.unwrap(function.func)
     if not hasattr(function, "__code__") and not isinstance(function, type):
-        function = type(function).__call__
+        call = type(function).__call__
+        return call if hasattr(call, "__code__") else function
     return getattr(function, "__func__", function)
 
 

@@ -63,11 +63,11 @@ def bind(function: Callable[..., Any], config: Any) -> tuple[list[Any], dict[str
         else:
             if p.name in list(config):
                 raise UsageError(
-                    f"{function.__name__}() takes '{p.name}', which has no value: it is ???",
+                    f"{written(function).__name__}() takes '{p.name}', which has no value: it is ???",
                     hint=f"Give it one: {p.name}=…",
                 )
             raise UsageError(
-                f"{function.__name__}() takes '{p.name}', but the config has no such key",
+                f"{written(function).__name__}() takes '{p.name}', but the config has no such key",
                 hint=f"It has {', '.join(map(str, config))}. Name one parameter cfg to get all of it.",
             )
         if p.kind == p.POSITIONAL_ONLY:
@@ -81,7 +81,7 @@ def _value_of(name: str, function: Callable[..., Any], config: Any) -> Any:
     try:
         return config[name]
     except Exception as error:  # noqa: BLE001  resolvers are anybody's code
-        what = f"{function.__name__}() takes '{name}', which cannot be resolved"
+        what = f"{written(function).__name__}() takes '{name}', which cannot be resolved"
         raise UsageError(what, hint=str(error).partition("\n")[0]) from None
 
 

@@ -510,6 +510,44 @@ def test_a_sweep_keeps_the_users_decorators_as_a_single_run_does(parabola):
     assert parabola.run().out == "[2, 4]\n"
 
 
+@pytest.mark.parametrize(
+    "made", ["Model(5)", "Model(5).scaled", "partial(scaled, factor=5)", "lambda x, name: 5 * x"]
+)
+def test_whatever_can_be_called_runs_alone_and_in_a_sweep(parabola, made):
+    parabola.write(
+        train_py=f"""
+        import sys
+        from functools import partial
+        import sweeper
+
+        class Callable:
+            def __call__(self, cfg):
+                return self.factor * cfg.x
+
+        class Model(Callable):
+            def __init__(self, factor):
+                self.factor = factor
+
+            def scaled(self, x, name):
+                return self.factor * x
+
+        def scaled(x, factor, name):
+            return factor * x
+
+        train = sweeper.main(config_path="conf", config_name="config")({made})
+
+        if __name__ == "__main__":
+            if len(sys.argv) > 1:
+                train()
+            else:
+                print([run.score for run in sweeper.sweep({made}, config="conf/config.yaml", overrides=["x=1,2"], quiet=True).runs])
+    """
+    )
+    assert parabola.run("x=3").record()["score"] == 15
+    assert [row["score"] for row in parabola.run("-m", "x=3,4").results] == ["15", "20"]
+    assert parabola.run().out == "[5, 10]\n"
+
+
 def test_a_model_follows_one_objective(parabola):
     ended = parabola.run("--search", "gp", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
     assert "follows one objective" in ended.err
