@@ -604,7 +604,7 @@ def sweep(  # noqa: PLR0913  named, all but the first
             raise UsageError("resume is empty; it must be the directory of a sweep, begun or not")
         overrides = [*overrides, f"sweeper.sweep.dir={show(os.path.abspath(resume))}"]
     parsed = parse_all([*texts, *overrides])
-    if own is None and config is None:  # there is nothing but what is given here
+    if own is None and config is None and start.schema is None:  # there is nothing but what is given here
         parsed = [o if o.sign or o.name.startswith(OWN) else o._replace(sign="+") for o in parsed]
     plan = make_plan(path, name, parsed, sweeping=True, schema=start.schema)
     program = program_of(inner)._replace(words=())

@@ -548,6 +548,32 @@ def test_whatever_can_be_called_runs_alone_and_in_a_sweep(parabola, made):
     assert parabola.run().out == "[5, 10]\n"
 
 
+def test_a_sweep_from_python_takes_its_keys_from_the_functions_schema(project):
+    project.write(
+        call_py="""
+        from dataclasses import dataclass
+        import sweeper
+
+        @dataclass
+        class Settings:
+            x: float = 1.0
+            y: float = 2.0
+
+        def train(settings: Settings):
+            return settings.x + settings.y
+
+        if __name__ == "__main__":
+            print([run.score for run in sweeper.sweep(train, overrides=["x=5,6"], quiet=True).runs])
+            try:
+                sweeper.sweep(train, overrides=["z=5,6"], quiet=True)
+            except sweeper.SweeperError as error:
+                print(error)
+    """
+    )
+    lines = project.run("call.py").out.splitlines()
+    assert lines[:2] == ["[7.0, 8.0]", "Cannot override 'z': the config has no key 'z'"]
+
+
 def test_a_model_follows_one_objective(parabola):
     ended = parabola.run("--search", "gp", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
     assert "follows one objective" in ended.err
