@@ -111,15 +111,21 @@ def config_of(
     where: str,
     *,
     header: str | None = None,
-    declares_space: bool = False,
+    declares_space: bool | None = None,
     shipped: bool = False,
 ) -> Config:
     """Return the config of a tree: its `defaults` list apart, the rest as content."""
+    if declares_space is None:
+        declares_space = _declares_space(content)
     defaults: tuple[Default, ...] = ()
     if isinstance(content, dict) and "defaults" in content:
         content = dict(content)
         defaults = _defaults(content.pop("defaults"), where)
     return Config(where, content, header, defaults, declares_space, shipped)
+
+
+def _declares_space(content: Any) -> bool:
+    return isinstance(content, dict) and ("_space_" in content or any(map(_declares_space, content.values())))
 
 
 def _header(text: str, where: str) -> str | None:

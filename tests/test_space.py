@@ -134,6 +134,41 @@ def test_an_options_space_is_taken_out_of_the_config(models):
     assert models.compose() == {"model": {"depth": 3}, "seed": 1}
 
 
+def test_options_of_the_store_and_a_config_from_python_declare_spaces_as_files_do(project):
+    project.write(
+        train_py="""
+        import sys
+        import sweeper
+        from sweeper.core.config_store import ConfigStore
+
+        store = ConfigStore.instance()
+        store.store(name="config", node={"defaults": [{"model": "tree"}]})
+        store.store(group="model", name="tree", node={"depth": 3, "_space_": {"depth": "range(1, 3)"}})
+        store.store(group="model", name="net", node={"lr": 0.1})
+
+        @sweeper.main(config_name="config")
+        def train(cfg):
+            assert "_space_" not in cfg.model
+            return cfg.model.get("depth", 9)
+
+        def plain(cfg):
+            return cfg.x if "_space_" not in cfg else None
+
+        if __name__ == "__main__":
+            if len(sys.argv) > 1:
+                train()
+            else:
+                given = {"x": 1, "_space_": {"x": [1, 2]}}
+                print(sorted(run.score for run in sweeper.sweep(plain, config=given, search="random", quiet=True).runs))
+    """
+    )
+    ended = project.run("--search", "random", "model=tree,net")
+    assert sorted((row["model"], row["model.depth"]) for row in ended.results) == [
+        ("net", ""), ("tree", "1"), ("tree", "2"),
+    ]  # fmt: skip
+    assert project.run().out == "[1, 2]\n"
+
+
 def test_a_parameter_exists_exactly_where_its_file_is_composed_in(models):
     space = points(models, "model=tree,net").space
     assert names(space) == {"model"}
