@@ -552,7 +552,7 @@ def _refuse(error: SweeperError) -> None:
 def sweep(  # noqa: PLR0913  named, all but the first
     function: Callable[..., Any],
     *,
-    config: str | Mapping[str, Any] | DictConfig | None = None,
+    config: str | os.PathLike[str] | Mapping[str, Any] | DictConfig | None = None,
     overrides: Sequence[str] = (),
     search: str = "grid",
     trials: int | None = None,
@@ -588,12 +588,13 @@ def sweep(  # noqa: PLR0913  named, all but the first
     inner = entry.undecorated(function)
     start = _Start(inner, *(own or (None, None, UNSET)))
     path, name = start.search_path(Command()), start.primary(Command())
-    if isinstance(config, str):
+    if isinstance(config, (str, os.PathLike)):
         folder, file = os.path.split(os.path.abspath(config))
         path, name = search_path(main_source(folder), shipped()), file.removesuffix(".yaml")
+    elif isinstance(config, (Mapping, DictConfig)):
+        path, name = search_path(Table({"config": _plain(config)}, "config"), shipped()), "config"
     elif config is not None:
-        tree = OmegaConf.to_container(config) if isinstance(config, DictConfig) else dict(config)
-        path, name = search_path(Table({"config": tree}, "config"), shipped()), "config"
+        raise UsageError(f"config must be a file's path or a mapping, not {config!r:.60}")
     texts = [f"sweeper/search={search}", f"sweeper.launcher.jobs={jobs}"]
     if trials is not None:
         texts.append(f"sweeper.search.trials={trials}")
@@ -616,3 +617,12 @@ def sweep(  # noqa: PLR0913  named, all but the first
     with ExitStack() as stack:
         stream = stack.enter_context(open(os.devnull, "w", encoding="utf-8")) if quiet else None
         return run_sweep(plan, program, earlier=earlier, stream=stream)
+
+
+def _plain(config: Any) -> Any:
+    """Return a config as plain data, and so the configs that stand in it."""
+    if OmegaConf.is_config(config):
+        return OmegaConf.to_container(config)
+    if isinstance(config, Mapping):
+        return {key: _plain(value) for key, value in config.items()}
+    return [_plain(value) for value in config] if isinstance(config, (list, tuple)) else config

@@ -2,10 +2,12 @@
 
 import csv
 import json
+from pathlib import Path
 from random import Random
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 import sweeper
 from sweeper.errors import SweeperError
@@ -424,6 +426,24 @@ def test_from_python_a_plain_function_needs_no_config(tmp_path, monkeypatch):
     assert len(result.runs) == 3
     with pytest.raises(SweeperError, match="list of texts"):
         sweeper.sweep(lambda cfg: cfg.x, overrides="x=1")
+
+
+def test_from_python_a_config_is_a_path_or_a_mapping_with_configs_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("conf.yaml").write_text("model:\n  lr: 1\n  deep:\n    x: ${model.lr}\n")
+    mapping = dict(OmegaConf.load("conf.yaml"))
+    for config in (
+        Path("conf.yaml"),
+        "conf.yaml",
+        mapping,
+        {"model": mapping["model"], "more": [mapping["model"]]},
+    ):
+        result = sweeper.sweep(
+            lambda cfg: cfg.model.deep.x, config=config, overrides=["model.lr=2,3"], quiet=True
+        )
+        assert [run.score for run in result.runs] == [2, 3]
+    with pytest.raises(SweeperError, match="a file's path or a mapping, not 3"):
+        sweeper.sweep(lambda cfg: 1, config=3)
 
 
 def test_the_end_of_a_search_says_what_mattered_and_what_came_close(project):
