@@ -15,10 +15,11 @@ from .cli import Command, flags_help
 from .composition import list_defaults
 from .defaults import Entry
 from .errors import ConfigError, nearest
-from .grammar import show
+from .grammar import NOTHING, Override, show
 from .hydra import CONFIGS, whole_node
 from .plan import ROOTS, Plan
 from .records import Program
+from .typed import plain
 
 
 def show_config(command: Command, plan: Plan, program: Program) -> None:
@@ -163,44 +164,69 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:], rule])
 
 
+_DELETED = object()  # what an override with ~ makes of a value
+
+
 def explain(plan: Plan, key: str) -> list[str]:
     """Return the files, with lines, and the overrides that set a value, the last one wins."""
-    found = []
-    for entry in plan.base.entries:
-        place = _place(entry, key)
-        if place is not None:
-            found.append(place)
-    found += [
-        (f"the command line: {o.text}", o.value)
-        for o in plan.overrides
-        if not o.sweeps and (o.key == key or key.startswith(f"{o.key}."))
-    ]
+    found = [_place(entry, key) for entry in plan.base.entries]
+    if plan.schema is not None:
+        fields = plain(OmegaConf.structured(plan.schema))
+        found.insert(0, (f"the schema {plan.schema.__name__}", _at(fields, key)))
+    found = [(place, value) for place, value in found if value is not NOTHING]
+    found = [*found[:1], *(item for item in found[1:] if item[1] != trees.MISSING)]  # it overwrites nothing
+    overrides = [override for override in plan.overrides if not override.sweeps]
+    _, listed = list_defaults(plan.search, plan.primary, overrides, roots=ROOTS, skip_missing=True)
+    for override in listed.overrides:  # without those that choose an option
+        value = _given(override, key)
+        if value is not NOTHING:
+            found.append((f"the command line: {override.text}", value))
     if not found:
         keys = [f"{e.package}.{k}" if e.package else str(k) for e in plan.base.entries for k in _top(e)]
         raise ConfigError(f"Nothing sets '{key}'", hint=nearest(key, keys))
-    lines = [f"{place}\n    {key} = {show(value)}" for place, value in found]
+    lines = [
+        f"{place}\n    {key} {'is deleted' if value is _DELETED else f'= {show(value)}'}"
+        for place, value in found
+    ]
     return [*lines[:-1], f"{lines[-1]}    <- in force"]
+
+
+def _given(override: Override, key: str) -> Any:
+    """Return what an override makes of a key."""
+    if override.key.startswith(f"{key}."):
+        below = override.key[len(key) + 1 :]
+        return NOTHING if override.sign == "~" else trees.nest(below, override.value)
+    if not f"{key}.".startswith(f"{override.key}."):
+        return NOTHING
+    return _DELETED if override.sign == "~" else _at(override.value, key[len(override.key) + 1 :])
+
+
+def _at(content: Any, key: str) -> Any:
+    """Return what stands at a key of plain data."""
+    for part in key.split(".") if key else ():
+        if trees.is_interpolation(content):
+            return "${…}"
+        if isinstance(content, dict) and part in content:
+            content = content[part]
+        elif isinstance(content, list) and part.isdigit() and int(part) < len(content):
+            content = content[int(part)]
+        else:
+            return NOTHING
+    return content
 
 
 def _top(entry: Entry) -> list[Any]:
     return list(entry.config.content) if isinstance(entry.config.content, dict) else []
 
 
-def _place(entry: Entry, key: str) -> tuple[str, Any] | None:
-    package = entry.package
-    inside = key
+def _place(entry: Entry, key: str) -> tuple[str, Any]:
+    """Return where a file sets a key, and what to."""
+    content, package, inside = plain(entry.config.content), entry.package, key
     if package and f"{package}.".startswith(f"{key}."):
-        return entry.config.where, trees.nest(package[len(key) + 1 :], entry.config.content)
+        return entry.config.where, trees.nest(package[len(key) + 1 :], content)
     if package:
         if not key.startswith(f"{package}."):
-            return None
+            return "", NOTHING
         inside = key[len(package) + 1 :]
-    try:
-        value = trees.get(entry.config.content, inside)
-    except trees.Unresolved:
-        value = "${…}"
-    except trees.Mismatch:
-        return None
-    if value is None:
-        return None
-    return yamls.place_of(entry.config.where, inside), value
+    value = _at(content, inside)
+    return "" if value is NOTHING else yamls.place_of(entry.config.where, inside), value

@@ -120,6 +120,53 @@ def test_explain_names_the_files_and_the_overrides_that_set_a_value(parabola):
     assert lines[5] == "    db.port = 3    <- in force"
 
 
+@pytest.mark.parametrize(
+    ("words", "key", "said"),
+    [
+        (["db=pg"], "db.port", ["pg.yaml:1", "db.port = 1    <- in force"]),  # db=pg itself sets no port
+        (["+late=off"], "x", ["config.yaml:2", "x = 1", "off.yaml:2", "x = null    <- in force"]),
+        (["+late=off"], "y", ["config.yaml:3", "y = ???    <- in force"]),
+        (["db={host: h}"], "db.host", ["mysql.yaml:1", "db.host = a", "line: db={host: h}", "db.host = h    <- in force"]),
+        (["db={host: h}"], "db.port", ["mysql.yaml:2", "db.port = 2    <- in force"]),
+        (["~db.port"], "db.port", ["mysql.yaml:2", "db.port = 2", "line: ~db.port", "db.port is deleted    <- in force"]),
+        (["+new.a=1"], "new", ["line: +new.a=1", "new = {a: 1}    <- in force"]),
+        (["--trials", "3"], "sweeper.search.trials", ["sweeper/config", "sweeper.search.trials = null",
+            "line: sweeper.search.trials=3", "sweeper.search.trials = 3    <- in force"]),
+    ],
+)  # fmt: skip
+def test_explain_tells_what_each_file_and_override_makes_of_the_very_key(parabola, words, key, said):
+    parabola.write(
+        config="defaults: [_self_, db: mysql]\nx: 1\ny: ???\n",
+        db__mysql="host: a\nport: 2\n",
+        db__pg="port: 1\n",
+        late__off="# @package _global_\nx: null\ny: ???\n",
+    )
+    lines = parabola.run("--explain", key, *words).out.splitlines()
+    assert len(lines) == len(said)
+    assert all(line.endswith(end) for line, end in zip(lines, said, strict=True))
+
+
+def test_explain_knows_the_defaults_of_a_schema(project):
+    project.write(
+        train_py="""
+        from dataclasses import dataclass
+        import sweeper
+
+        @dataclass
+        class Settings:
+            lr: float = 0.1
+
+        @sweeper.main()
+        def train(settings: Settings):
+            return settings.lr
+
+        if __name__ == "__main__":
+            train()
+    """
+    )
+    assert project.run("--explain", "lr").out == "the schema Settings\n    lr = 0.1    <- in force\n"
+
+
 def test_info_lists_the_search_path_and_the_defaults(parabola):
     parabola.write(config="defaults: [db: pg, _self_]\nx: 0\n", db__pg="port: 1\n")
     out = parabola.run("-i").out
