@@ -21,7 +21,7 @@ def to_number(value: Any) -> float | None:
             value = item()
         except (TypeError, ValueError, RuntimeError):
             return None
-        return value if isinstance(value, (int, float)) else None
+        return to_number(value) if isinstance(value, (int, float)) else None  # a bool too is a number
     try:  # Fraction, Decimal
         return float(value) if hasattr(type(value), "__float__") else None
     except (TypeError, ValueError):

@@ -241,6 +241,7 @@ def test_the_functions_own_exit_code_is_kept(parabola):
 @pytest.mark.parametrize(
     ("returned", "score", "note"),
     [
+        ("__import__('numpy').bool_(True)", 1, None),
         ("float('nan')", None, "the score is nan"), ("None", None, "returned None"), ("'abc'", None, "which is no number"),
         ("{'a': 1, 'b': 2}", None, "names none"), ("{'a': 1}", 1, None), ("True", 1, None), ("[1]", None, "no number"),
         ("__import__('fractions').Fraction(1, 2)", 0.5, None), ("object()", None, "no number"),
@@ -258,7 +259,7 @@ def test_what_is_returned_is_a_score_or_said_to_be_none(parabola, returned, scor
     )
     record = parabola.run().record()
     assert record["status"] == "COMPLETED"
-    assert record["score"] == score
+    assert (record["score"], type(record["score"])) == (score, type(score))
     assert (note in record["note"]) if note else record["note"] is None
 
 
