@@ -33,7 +33,8 @@ def find_function(ref: FunctionRef) -> Callable[..., Any]:
         if found is None:
             raise UsageError(
                 f"A run's process cannot find {ref.name!r} in {ref.main or ref.module}",
-                hint="Define the function at the top level of the script.",
+                hint="Define the function at the top level of the script, and above its first sweep if that "
+                "does not stand under if __name__ == '__main__'.",
             )
     return undecorated(found)
 

@@ -423,6 +423,8 @@ class Ledger:
             )
         key, operator, value = found.group("key", "operator", "value")
         key = key.strip()
+        if operator == "=" and value[:1] in ("<", ">") and _number(value[1:]) is not None:
+            raise UsageError(f"{text!r} is no filter", hint=f"Did you mean {key}{value[0]}={value[1:]}?")
         term = self._value_of(key)
         if term.sql == _METRIC:  # NaN is null there, and a text here
             nan = f"coalesce({_METRIC}, (select 'nan' {_OF_METRIC} limit 1))"

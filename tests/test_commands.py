@@ -511,6 +511,7 @@ def test_rm_removes_no_directory_that_is_not_a_runs(shell):
         (["ls", "score<nan"], "'score<nan' compares with no number"),
         (["ls", "params.x<1e"], "compares with no number"),
         (["ls", "x<<3"], "compares with no number"),
+        (["ls", "score=>3"], "Did you mean score>=3?"),
         (["ls", "name>=a"], "compares with no number"),
         (["ls", "started<yesterday"], "compares with no time"),
         (["ls", "started<2026-13"], "compares with no time"),

@@ -574,6 +574,27 @@ def test_a_sweep_from_python_takes_its_keys_from_the_functions_schema(project):
     assert lines[:2] == ["[7.0, 8.0]", "Cannot override 'z': the config has no key 'z'"]
 
 
+def test_what_to_do_about_a_function_below_the_first_sweep_of_a_script_is_said(project):
+    project.write(
+        call_py="""
+        import sweeper
+
+        def first(x, y=1):
+            return x
+
+        sweeper.sweep(first, overrides=["x=1,2"], quiet=True)
+
+        def second(x, y=1):
+            return x
+
+        sweeper.sweep(second, overrides=["x=1,2"], quiet=True)
+    """
+    )
+    err = project.run("call.py", code=1).err
+    assert "cannot find 'second'" in err
+    assert "above its first sweep if that does not stand under if __name__ == '__main__'" in err
+
+
 def test_a_model_follows_one_objective(parabola):
     ended = parabola.run("--search", "gp", "x=interval(0,1)", "sweeper.objective.metric=[a,b]", code=2)
     assert "follows one objective" in ended.err
