@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from string import Template
 from typing import Any
 
@@ -53,20 +54,29 @@ def _config(command: Command, plan: Plan) -> str:
     whole = nodes.build({**plan.base.tree, "sweeper": plan.base.settings})
     node: Any = config
     resolve.register()
-    try:
+    with _resolving():
         if "--resolve" in command:
             config._set_parent(whole)  # noqa: SLF001  so that it resolves against all there is
-            OmegaConf.resolve(config)
         if key is not None:
-            node = OmegaConf.select(config, key, throw_on_missing=False)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"Cannot resolve the config: {str(error).splitlines()[0]}") from None
-    if key is not None and node is None:
+            node = OmegaConf.select(config, key, default=NOTHING)
+        if "--resolve" in command and OmegaConf.is_config(node):
+            OmegaConf.resolve(node)
+    if node is NOTHING and key is not None:
+        if _at(plain(config), key) == trees.MISSING:
+            return trees.MISSING
         raise ConfigError(f"The config has no key '{key}'", hint=nearest(key, map(str, config)))
     if not OmegaConf.is_config(node):
-        return str(node)
+        return "null" if node is None else str(node)
     text = OmegaConf.to_yaml(node).rstrip()
     return f"# @package {key}\n{text}" if key else text
+
+
+@contextmanager
+def _resolving() -> Iterator[None]:
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"Cannot resolve the config: {str(error).splitlines()[0]}") from None
 
 
 def _help(command: Command, plan: Plan, program: Program) -> str:
@@ -78,7 +88,8 @@ def _help(command: Command, plan: Plan, program: Program) -> str:
     config = plan.base.config()
     if "--resolve" in command:
         resolve.register()
-        OmegaConf.resolve(config)
+        with _resolving():
+            OmegaConf.resolve(config)
     return _filled(node, "help", plan, program, OmegaConf.to_yaml(config) if config else "(empty)\n")
 
 

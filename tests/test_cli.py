@@ -120,6 +120,16 @@ def test_explain_names_the_files_and_the_overrides_that_set_a_value(parabola):
     assert lines[5] == "    db.port = 3    <- in force"
 
 
+def test_a_node_is_shown_whatever_stands_beside_it(parabola):
+    parabola.write(config="x: 1\nnode: {sum: '${x}'}\nbroken: ${nowhere}\nnone: null\nmissing: ???\n")
+    for key, text in (("node", "# @package node\nsum: 1"), ("none", "null"), ("missing", "???")):
+        assert parabola.run("--cfg", "job", "--resolve", "-p", key).out == f"{text}\n"
+    for words in (["--cfg", "job"], ["--cfg", "job", "-p", "broken"], ["--help"]):
+        ended = parabola.run(*words, "--resolve", code=2)
+        assert ended.err == "error: Cannot resolve the config: Interpolation key 'nowhere' not found\n"
+    assert "no key 'nonn'\n  Did you mean 'none'?" in parabola.run("--cfg", "job", "-p", "nonn", code=2).err
+
+
 @pytest.mark.parametrize(
     ("words", "key", "said"),
     [
