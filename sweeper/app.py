@@ -47,15 +47,15 @@ def main(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = entry.written(function)
+
         @functools.wraps(function)
         def program(*args: Any, **kwargs: Any) -> Any:
             if args or kwargs:
                 return function(*args, **kwargs)
             if entry.importing:
                 raise entry.EndOfImport
-            if (
-                entry.written(function).__module__ == "__mp_main__"
-            ):  # a process that a run started by spawn imports us
+            if own.__module__ == "__mp_main__":  # a process that a run started by spawn imports us
                 return None
             value = _Start(function, config_path, config_name, version_base).run()
             return None if _is_console_script(function) else value
@@ -392,12 +392,8 @@ def _is_console_script(function: Callable[..., Any]) -> bool:
     module = sys.modules["__main__"]
     file = getattr(module, "__file__", None) or ""
     spec = getattr(module, "__spec__", None)
-    return (
-        entry.written(function).__module__ != "__main__"
-        and spec is None
-        and bool(file)
-        and not file.endswith(".py")
-    )
+    ours = entry.written(function).__module__ == "__main__"
+    return not ours and spec is None and bool(file) and not file.endswith(".py")
 
 
 def _rank() -> int | None:
