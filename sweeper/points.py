@@ -350,12 +350,7 @@ def _value_at(composed: Composed, key: str) -> Any:
         return composed.choices[key]
     tree: Any = composed.tree
     for part in key.split("."):
-        if isinstance(tree, dict) and part in tree:
-            tree = tree[part]
-        elif isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
-            tree = tree[int(part)]
-        else:
-            return NOTHING
+        tree = trees.child(tree, part, NOTHING)
         if trees.is_interpolation(tree):
             try:
                 tree = resolve.resolve(tree, composed.tree, key)

@@ -217,12 +217,7 @@ def _at(content: Any, key: str) -> Any:
     for part in key.split(".") if key else ():
         if trees.is_interpolation(content):
             return "${…}"
-        if isinstance(content, dict) and part in content:
-            content = content[part]
-        elif isinstance(content, list) and part.isdigit() and int(part) < len(content):
-            content = content[int(part)]
-        else:
-            return NOTHING
+        content = trees.child(content, part, NOTHING)
     return content
 
 

@@ -99,6 +99,15 @@ def get(tree: Any, key: str) -> Any:
     return None if isinstance(tree, str) and tree == MISSING else tree
 
 
+def child(tree: Any, part: str, default: Any) -> Any:
+    """Return what a part of a key leads to in a mapping or a list, or a default."""
+    if isinstance(tree, dict) and part in tree:
+        return tree[part]
+    if isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
+        return tree[int(part)]
+    return default
+
+
 def _index(items: list[Any], part: str) -> int:
     try:
         index = int(part)
