@@ -111,7 +111,6 @@ class Ledger:
                 hint="Run this where the runs were started, or name the database with --db PATH.",
             )
         self.path = path
-        self.known: Mapping[str, str] = {}  # statuses by run, where somebody knows better
         check_ours(path)
         try:
             self.db = connect(path, PATIENCE)
@@ -265,12 +264,12 @@ class Ledger:
         Raises:
             UsageError: if a filter or the key to sort by means nothing.
         """
-        self.known = known or {}
-        terms = [self._condition(text) for text in filters]
+        known = known or {}
+        terms = [self._condition(text, known) for text in filters]
         if sweep is not None:
             terms.append(Term("r.sweep_id = ?", (sweep,)))
         where = " and ".join(term.sql for term in terms) or "1"
-        key = self._value_of(sort or "started")
+        key = self._value_of(sort or "started", known)
         if sort in ("", *_TIMES):
             key = Term(f"julianday({key.sql})")
         # The last of an order are the first of the order turned round; what has no value comes first.
@@ -376,11 +375,11 @@ class Ledger:
                 ((value,),) = self.db.execute(f"select {values}", [row["id"], name] * 3)
                 row["metrics"][name] = math.nan if value is None else value
 
-    def _value_of(self, key: str) -> Term:
-        """Return what stands for a key: a column, a param, a metric or a tag."""
-        if key == "status" and self.known:
-            cases = " ".join("when ? then ?" for _ in self.known)
-            pairs = tuple(text for pair in self.known.items() for text in pair)
+    def _value_of(self, key: str, known: Mapping[str, str]) -> Term:
+        """Return what stands for a key: a column, a param, a metric or a tag; `known` is as in `runs`."""
+        if key == "status" and known:
+            cases = " ".join("when ? then ?" for _ in known)
+            pairs = tuple(text for pair in known.items() for text in pair)
             return Term(f"case r.id {cases} else {COLUMNS[key]} end", pairs)
         if key in COLUMNS:
             return Term(COLUMNS[key])
@@ -395,11 +394,11 @@ class Ledger:
             return Term(_METRIC, (name,) * 3)
         for table in ("params", "metrics"):
             if self.rows(f"select 1 from {table} where {_KINDS[table]} = ? limit 1", [key]):
-                return self._value_of(f"{table}.{key}")
-        known = [*COLUMNS, *(row["key"] for row in self.rows("select distinct key from params limit 1000"))]
+                return self._value_of(f"{table}.{key}", known)
+        names = [*COLUMNS, *(row["key"] for row in self.rows("select distinct key from params limit 1000"))]
         raise UsageError(
             f"No run has a {key!r}",
-            hint=nearest(key, known)
+            hint=nearest(key, names)
             or "A key is a column such as status, params.NAME, metrics.NAME or tags.NAME.",
         )
 
@@ -415,7 +414,7 @@ class Ledger:
             hint=nearest(name, names) or inner or f"There are {', '.join(names[:10]) or 'none'}.",
         )
 
-    def _condition(self, text: str) -> Term:
+    def _condition(self, text: str, known: Mapping[str, str]) -> Term:
         found = _FILTER.match(text)
         if found is None:
             raise UsageError(
@@ -425,7 +424,7 @@ class Ledger:
         key = key.strip()
         if operator == "=" and value[:1] in ("<", ">") and _number(value[1:]) is not None:
             raise UsageError(f"{text!r} is no filter", hint=f"Did you mean {key}{value[0]}={value[1:]}?")
-        term = self._value_of(key)
+        term = self._value_of(key, known)
         if term.sql == _METRIC:  # NaN is null there, and a text here
             nan = f"coalesce({_METRIC}, (select 'nan' {_OF_METRIC} limit 1))"
             term = Term(nan, (*term.values, term.values[0]))
