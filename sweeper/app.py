@@ -25,6 +25,7 @@ from .grammar import Choice, Override, show
 from .groups import SearchPath, Source, Table, source
 from .plan import OWN, Plan, directory_of, make_plan, shipped
 from .records import FunctionRef, Program
+from .typed import plain
 
 UNSET = ""  # of version_base: none was given
 
@@ -618,7 +619,7 @@ def sweep(  # noqa: PLR0913  named, all but the first
 def _plain(config: Any) -> Any:
     """Return a config as plain data, and so the configs that stand in it."""
     if OmegaConf.is_config(config):
-        return OmegaConf.to_container(config)
+        return plain(config)
     if isinstance(config, Mapping):
         return {key: _plain(value) for key, value in config.items()}
     return [_plain(value) for value in config] if isinstance(config, (list, tuple)) else config

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from random import Random
 
@@ -444,6 +446,23 @@ def test_from_python_a_config_is_a_path_or_a_mapping_with_configs_in_it(tmp_path
         assert [run.score for run in result.runs] == [2, 3]
     with pytest.raises(SweeperError, match="a file's path or a mapping, not 3"):
         sweeper.sweep(lambda cfg: 1, config=3)
+
+
+class Kind(Enum):
+    small = 1
+
+
+@dataclass
+class Typed:
+    kind: Kind = Kind.small
+    x: int = 1
+
+
+@pytest.mark.parametrize("config", [OmegaConf.structured(Typed), {"kind": "small", "x": 1}])
+def test_from_python_the_enum_of_a_typed_config_is_its_name_as_in_a_file(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = sweeper.sweep(lambda cfg: cfg.kind, config=config, overrides=["x=1"], quiet=True)
+    assert result.runs[0].config == {"kind": "small", "x": 1}
 
 
 def test_the_end_of_a_search_says_what_mattered_and_what_came_close(project):
